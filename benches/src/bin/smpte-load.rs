@@ -1,0 +1,271 @@
+//! Loads a server of the timecode session protocol with many clients and says how exact it stays.
+//!
+//! ```text
+//! cargo run --release -p benches --bin smpte-load -- --spawn target/release/smpte-server --clients 1000
+//! ```
+//!
+//! It speaks the plain protocol without extensions, so any server of it can be measured. One client in each session
+//! creates and starts it, the others join. An update's *deviation* is how much later it came than the quickest update
+//! of the same session on the grid of the exact rate; the *drift* is label time against this machine's clock.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use benches::{Usage, percentile};
+use clap::Parser;
+use serde_json::{Value, json};
+use smpte_timecode::{Rate, Timecode};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
+use tokio::net::TcpStream;
+use tokio::sync::Barrier;
+use tokio::task::LocalSet;
+
+/// Load a timecode session server and measure it
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Server to load
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    server: String,
+    /// Start this server for the measurement (it gets --host, --port 0 and limits that fit) and measure its process
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "server")]
+    spawn: Option<String>,
+    /// Process of the server, to measure what it uses
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Clients in all
+    #[arg(long, default_value_t = 100)]
+    clients: usize,
+    /// Sessions that they are spread over
+    #[arg(long, default_value_t = 1)]
+    sessions: usize,
+    /// Frame rate, as the protocol names it
+    #[arg(long, default_value = "30")]
+    rate: String,
+    /// How long to measure, in seconds
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one client has seen.
+#[derive(Default)]
+struct Seen {
+    /// Arrival minus place on the grid, in ns since the run began.
+    residuals: Vec<i64>,
+    frames: Vec<i64>,
+    session: usize,
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn main() -> Result<()> {
+    let mut options = Options::parse();
+    ensure!(options.sessions > 0 && options.clients >= options.sessions, "--clients: each session needs one");
+    let rate: Rate = options.rate.parse().with_context(|| format!("--rate: '{}'", options.rate))?;
+    let server = options.spawn.as_deref().map(|program| spawn(program, options.clients)).transpose()?;
+    if let Some((child, address)) = &server {
+        options.server = address.to_string();
+        options.pid = Some(child.0.id());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = LocalSet::new().block_on(&runtime, run(Rc::new(options), rate))?;
+    println!("{report}");
+    Ok(())
+}
+
+fn spawn(program: &str, clients: usize) -> Result<(Server, SocketAddr)> {
+    let most = (clients + 16).to_string();
+    let mut child = Command::new(program)
+        .args(["--host", "127.0.0.1", "--port", "0", "--no-status", "--max-clients", &most])
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("--spawn: cannot start '{program}'"))?;
+    let out = child.stdout.take().context("stdout")?;
+    let server = Server(child);
+    for line in BufReader::new(out).lines() {
+        let line = line?;
+        if let Some(address) = line.strip_prefix("listening on ").and_then(|l| l.strip_suffix(" (tcp)")) {
+            return Ok((server, address.parse()?));
+        }
+    }
+    bail!("--spawn: '{program}' did not say where it listens")
+}
+
+async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
+    let measured = Duration::from_secs_f64(options.seconds);
+    // Everybody has joined; everybody is done.
+    let joined = Rc::new(Barrier::new(options.clients + 1));
+    let mut clients = Vec::new();
+    for session in 0..options.sessions {
+        let mut creator = Client::connect(&options.server).await?;
+        let create = json!({"type": "create_session", "framerate": options.rate, "initial_timecode": "00:00:00:00"});
+        let id = creator.ask(&create, "session_created").await?["session_id"].clone();
+        let mut members = vec![creator];
+        while members.len() * options.sessions + session < options.clients {
+            let mut member = Client::connect(&options.server).await?;
+            member.ask(&json!({"type": "join_session", "session_id": id}), "session_joined").await?;
+            members.push(member);
+        }
+        for (i, member) in members.into_iter().enumerate() {
+            let joined = joined.clone();
+            clients.push(tokio::task::spawn_local(async move {
+                member.follow(session, i == 0, rate, measured, &joined).await
+            }));
+        }
+    }
+    joined.wait().await;
+    // The first second is left out: everything is still warming up.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = options.pid.and_then(Usage::of);
+    let mut seen = Vec::new();
+    for client in clients {
+        seen.push(client.await??);
+    }
+    let after = options.pid.and_then(Usage::of);
+    Ok(report(&options, rate, seen, before.zip(after)))
+}
+
+fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, Usage)>) -> String {
+    let frame_ns = 1e9 * f64::from(rate.denominator()) / f64::from(rate.numerator());
+    let updates: usize = seen.iter().map(|s| s.frames.len()).sum();
+    let expected = options.seconds * 1e9 / frame_ns * seen.len() as f64;
+    let mut deviations = Vec::with_capacity(updates);
+    let mut drift_ms = 0.0_f64;
+    for session in 0..options.sessions {
+        let members = || seen.iter().filter(|s| s.session == session);
+        let quickest = members().flat_map(|s| &s.residuals).min().copied().unwrap_or(0);
+        deviations.extend(members().flat_map(|s| &s.residuals).map(|r| (r - quickest) as f64 / 1e6));
+        // Drift: the quickest updates of the last tenth against those of the first.
+        for s in members().take(1) {
+            let tenth = (s.residuals.len() / 10).max(1);
+            let first = s.residuals.iter().take(tenth).min().copied().unwrap_or(0);
+            let last = s.residuals.iter().rev().take(tenth).min().copied().unwrap_or(0);
+            drift_ms = drift_ms.max(((last - first) as f64 / 1e6).abs());
+        }
+    }
+    deviations.sort_by(f64::total_cmp);
+    let backwards = seen.iter().flat_map(|s| s.frames.windows(2)).filter(|w| w[1] <= w[0]).count();
+    let mut report = json!({
+        "clients": options.clients,
+        "sessions": options.sessions,
+        "rate": options.rate,
+        "seconds": options.seconds,
+        "updates": updates,
+        "delivered_percent": 100.0 * updates as f64 / expected,
+        "drift_ms": drift_ms,
+        "deviation_p50_ms": percentile(&deviations, 0.5),
+        "deviation_p99_ms": percentile(&deviations, 0.99),
+        "deviation_max_ms": percentile(&deviations, 1.0),
+        "backwards": backwards,
+    });
+    if let Some((before, after)) = usage {
+        let cpu = (after.cpu - before.cpu).as_secs_f64();
+        report["cpu_us_per_update"] = json!(cpu * 1e6 / updates as f64);
+        report["cores"] = json!(cpu / options.seconds);
+        report["resident_mib"] = json!(after.resident_kib as f64 / 1024.0);
+    }
+    if options.json {
+        return report.to_string();
+    }
+    let lines = report.as_object().into_iter().flatten().map(|(key, value)| match value.as_f64() {
+        Some(number) if !value.is_u64() => format!("{key:20} {number:.3}"),
+        _ => format!("{key:20} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+struct Client {
+    stream: AsyncBufReader<TcpStream>,
+    line: Vec<u8>,
+}
+
+impl Client {
+    async fn connect(server: &str) -> Result<Self> {
+        let stream = TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
+        stream.set_nodelay(true)?;
+        let mut client = Self { stream: AsyncBufReader::with_capacity(2048, stream), line: Vec::new() };
+        client.expect("welcome").await?;
+        Ok(client)
+    }
+
+    async fn send(&mut self, message: &Value) -> Result<()> {
+        Ok(self.stream.get_mut().write_all(format!("{message}\n").as_bytes()).await?)
+    }
+
+    async fn ask(&mut self, message: &Value, answer: &str) -> Result<Value> {
+        self.send(message).await?;
+        self.expect(answer).await
+    }
+
+    /// Reads on to a message of this type.
+    async fn expect(&mut self, kind: &str) -> Result<Value> {
+        loop {
+            ensure!(self.next_line().await?, "the server closed the connection instead of '{kind}'");
+            let message: Value = serde_json::from_slice(&self.line)?;
+            if message["type"] == kind {
+                return Ok(message);
+            }
+            ensure!(message["type"] != "error", "the server says {}", message["message"]);
+        }
+    }
+
+    async fn next_line(&mut self) -> Result<bool> {
+        self.line.clear();
+        Ok(self.stream.read_until(b'\n', &mut self.line).await? > 0)
+    }
+
+    async fn follow(mut self, session: usize, starts: bool, rate: Rate, time: Duration, joined: &Barrier) -> Result<Seen> {
+        joined.wait().await;
+        if starts {
+            self.send(&json!({"type": "start_timecode"})).await?;
+        }
+        self.expect("timecode_started").await?;
+        let mut seen = Seen { session, ..Seen::default() };
+        let begin = driver::now() + Duration::from_secs(1);
+        let end = begin + time;
+        let day = i64::from(rate.frames_per_day());
+        loop {
+            ensure!(self.next_line().await?, "the server closed the connection");
+            let now = driver::now();
+            if now >= end {
+                return Ok(seen);
+            }
+            if now < begin {
+                continue;
+            }
+            let Some(label) = label(&self.line) else { continue };
+            let frame = Timecode::parse(label, rate).with_context(|| format!("label '{label}'"))?.frame();
+            let mut frame = i64::from(frame);
+            // Labels start again after a day; frames go on.
+            if let Some(&last) = seen.frames.last() {
+                frame += (last - frame + day / 2).div_euclid(day) * day;
+            }
+            let on_grid = i128::from(frame) * 1_000_000_000 * i128::from(rate.denominator()) / i128::from(rate.numerator());
+            seen.residuals.push((i128::from(now.as_nanos()) - on_grid) as i64);
+            seen.frames.push(frame);
+        }
+    }
+}
+
+/// The label of an update, without the cost of reading the line as JSON.
+fn label(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line).ok()?;
+    if !line.contains("\"timecode_update\"") {
+        return None;
+    }
+    line.split_once("\"timecode\": \"")?.1.split('"').next()
+}

@@ -1,0 +1,80 @@
+//! Timecode sessions over TCP and WebSocket.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use driver::{cli, shutdown};
+use smpte_programs::serve;
+use smpte_timecode::config::ServerConfig;
+
+/// Serve SMPTE timecode sessions: clients create and join them, and get one update a frame
+#[derive(Parser)]
+#[command(version, after_help = "Examples:
+  smpte-server --host 0.0.0.0 --port 9000      reachable from the network (there is no authentication)
+  smpte-server --port 0 --ws-port 0            on free ports, for browsers too
+  smpte-server --chase recording.wav           with a session that follows the LTC in a recording")]
+struct Options {
+    /// Address or name to listen on
+    #[arg(long, env = "SMPTE_HOST", default_value = "localhost")]
+    host: String,
+    /// TCP port; 0 picks a free one
+    #[arg(long, env = "SMPTE_PORT", default_value_t = 8080)]
+    port: u16,
+    /// Serve the same messages over WebSocket on this port; 0 picks a free one
+    #[arg(long, value_name = "PORT")]
+    ws_port: Option<u16>,
+    /// Do not log the numbers of clients and sessions every 30 s
+    #[arg(long)]
+    no_status: bool,
+    /// Log what connections do
+    #[arg(long)]
+    debug: bool,
+    /// Clients at once; more are told `Server full`
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_clients: u32,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_sessions: u32,
+    /// Count and label as the original Python server does: 29 labels a second at 29.97, its seven rates only
+    #[arg(long)]
+    compat_truncated_labels: bool,
+    #[command(flatten)]
+    logging: cli::Logging,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::exit(run(Options::parse()).await)
+}
+
+async fn run(options: Options) -> Result<()> {
+    options.logging.init(options.debug.then_some("debug"))?;
+    let stop = shutdown::on_signals();
+    cli::raise_descriptor_limit();
+
+    let tcp = cli::listen("--port", cli::resolve("--host", &options.host, options.port)?).await?;
+    let address = tcp.local_addr()?;
+    let config = ServerConfig::new(driver::seed())
+        .with_max_clients(options.max_clients)
+        .with_max_sessions(options.max_sessions)
+        .with_truncated_labels(options.compat_truncated_labels)
+        .with_address(options.host.clone(), address.port());
+    let (server, events) = serve::start(config);
+    drop(events);
+    serve::serve_tcp(&server, tcp);
+    cli::announce(address, "tcp");
+    if let Some(port) = options.ws_port {
+        let ws = cli::listen("--ws-port", cli::resolve("--host", &options.host, port)?).await?;
+        cli::announce(ws.local_addr()?, "ws");
+        serve::serve_ws(&server, ws);
+    }
+    if !options.no_status {
+        tokio::spawn(serve::log_status(server.clone(), Duration::from_secs(30)));
+    }
+
+    stop.cancelled().await;
+    server.shutdown(shutdown::GRACE).await;
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! What the timecode programs are made of, for programs that want to embed them.
+
+pub mod chase;
+pub mod serve;
+pub mod tool;
+pub mod wav;

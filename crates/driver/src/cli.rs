@@ -1,0 +1,122 @@
+//! What every program of the workspace does alike on its command line.
+
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// Logging options, the same in every program. Logs go to stderr; stdout is for what was asked for.
+#[derive(Args, Clone, Debug)]
+pub struct Logging {
+    /// What to log: a level (error, warn, info, debug, trace) or directives such as `driver=debug`
+    #[arg(
+        long,
+        env = "GENLOCK_LOG",
+        default_value = "info",
+        value_name = "FILTER",
+        global = true
+    )]
+    pub log: String,
+    /// How to write log lines
+    #[arg(
+        long,
+        env = "GENLOCK_LOG_FORMAT",
+        default_value = "text",
+        value_enum,
+        global = true
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// Without times and colours, for supervisors that add their own.
+    Compact,
+}
+
+impl Logging {
+    /// Starts logging as asked. `at_least` raises the level, for a program's `--debug`.
+    ///
+    /// # Errors
+    /// When the filter is not understood.
+    pub fn init(&self, at_least: Option<&str>) -> anyhow::Result<()> {
+        let filter = at_least.unwrap_or(&self.log);
+        let filter = EnvFilter::try_new(filter)
+            .with_context(|| format!("--log: '{filter}' is not a log filter"))?;
+        let logger = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
+        match self.log_format {
+            LogFormat::Text => logger.init(),
+            LogFormat::Compact => logger.without_time().with_ansi(false).compact().init(),
+        }
+        Ok(())
+    }
+}
+
+/// Resolves a host and port to one address, IPv4 before IPv6.
+///
+/// # Errors
+/// With one line naming the option, when the host cannot be resolved.
+pub fn resolve(option: &str, host: &str, port: u16) -> anyhow::Result<SocketAddr> {
+    // An empty host means this machine, as unset environment variables do.
+    if host.is_empty() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    let all: Vec<_> = (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("{option}: cannot find the host '{host}'"))?
+        .collect();
+    let best = all.iter().find(|a| a.is_ipv4()).or_else(|| all.first());
+    best.copied()
+        .with_context(|| format!("{option}: the host '{host}' has no address"))
+}
+
+/// Binds a TCP listener and says which option to change when that fails.
+///
+/// # Errors
+/// With one line naming address and option.
+pub async fn listen(option: &str, address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another with {option}"))
+}
+
+/// Allows the process as many open descriptors as the system lets it have: one is needed for each connection, and
+/// the usual soft limit is 1024.
+pub fn raise_descriptor_limit() {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let raised = getrlimit(Resource::RLIMIT_NOFILE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+        if let Err(error) = raised {
+            tracing::debug!(%error, "the limit of open descriptors stays as it is");
+        }
+    }
+}
+
+/// The line by which scripts and tests find a listener: `listening on 127.0.0.1:8080 (tcp)`.
+pub fn announce(address: SocketAddr, role: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    // A closed stdout is no reason to stop serving.
+    let _ = writeln!(out, "listening on {address} ({role})").and_then(|()| out.flush());
+}
+
+/// Ends the process as the workspace's programs do: 0 for success, 1 with one line on stderr for a failure.
+pub fn exit(result: anyhow::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::from(1)
+        }
+    }
+}

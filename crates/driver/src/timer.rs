@@ -1,0 +1,134 @@
+//! Deadlines to within tens of microseconds, without a spinning core.
+//!
+//! The runtime's timer wheel counts in milliseconds. One thread for each machine waits on a condition variable with a
+//! timeout instead, calls the machine itself when the time has come, and writes what it says: no hop through the
+//! runtime lies between the deadline and the socket.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use machine::{Instant, Machine};
+
+use crate::clock;
+use crate::core::Core;
+
+/// The wall clock is looked at this often, whatever the machine wants.
+const WALL_CHECK: Duration = Duration::from_secs(1);
+/// A difference between the clocks that moved by more than this is a step, not a slew.
+const WALL_STEP_NS: u64 = 100_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    plan: Mutex<Plan>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    deadline: Option<Instant>,
+    /// What the thread sleeps until; `None` while it is awake and will look at `deadline` by itself.
+    sleeping_until: Option<Instant>,
+    ended: bool,
+}
+
+impl Timer {
+    /// Says when the machine wants to be woken.
+    pub(crate) fn plan(&self, deadline: Option<Instant>) {
+        let mut plan = self.lock();
+        plan.deadline = deadline;
+        let wake = match (deadline, plan.sleeping_until) {
+            (Some(d), Some(s)) => d < s,
+            _ => false,
+        };
+        drop(plan);
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_one();
+    }
+
+    /// Sleeps until the deadline or until `latest`; false: the driver has ended.
+    fn sleep(&self, latest: Instant) -> bool {
+        let mut plan = self.lock();
+        loop {
+            if plan.ended {
+                return false;
+            }
+            let until = plan.deadline.map_or(latest, |d| d.min(latest));
+            let left = until.saturating_since(clock::now());
+            if left.is_zero() {
+                plan.sleeping_until = None;
+                return true;
+            }
+            plan.sleeping_until = Some(until);
+            plan = self
+                .changed
+                .wait_timeout(plan, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The timer thread of one machine; ends with its driver.
+pub(crate) fn run<M: Machine + Send + 'static>(
+    timer: &Timer,
+    core: &Weak<Core<M>>,
+    mut wall_offset: i64,
+) where
+    M::Event: Send,
+{
+    tighten_timer_slack();
+    let mut wall_check = clock::now() + WALL_CHECK;
+    loop {
+        let Some(core) = core.upgrade() else { return };
+        let now = clock::now();
+        if now >= wall_check {
+            wall_offset = tell_wall_clock(&core, Some(wall_offset));
+            wall_check = now + WALL_CHECK;
+        }
+        core.timeout_if_due();
+        drop(core);
+        if !timer.sleep(wall_check) {
+            return;
+        }
+    }
+}
+
+/// Tells the machine the wall clock if it is not `known` yet; returns wall minus monotonic time.
+pub(crate) fn tell_wall_clock<M: Machine + Send + 'static>(
+    core: &Core<M>,
+    known: Option<i64>,
+) -> i64
+where
+    M::Event: Send,
+{
+    let (mono, wall) = clock::both();
+    let offset = wall.wrapping_sub_unsigned(mono.as_nanos());
+    match known {
+        Some(known) if known.abs_diff(offset) <= WALL_STEP_NS => known,
+        _ => {
+            core.run(|m, now| {
+                m.handle_wall_clock(now, offset.wrapping_add_unsigned(now.as_nanos()))
+            });
+            offset
+        }
+    }
+}
+
+/// The kernel may wake a thread 50 µs late to save power, unless told not to.
+#[cfg(target_os = "linux")]
+fn tighten_timer_slack() {
+    let _ = nix::sys::prctl::set_timerslack(1);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tighten_timer_slack() {}

@@ -1,0 +1,416 @@
+//! WebSocket listeners and connections (RFC 6455), by path.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Sink, Stream};
+use machine::{CloseReason, Closing, ConnId, Input, Machine, Payload, Peer, Service, Transport};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant as TokioInstant, sleep, timeout};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Utf8Bytes, error::CapacityError, http::StatusCode};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+
+use crate::conn::{Conn, Todo};
+use crate::core::{Core, Driver};
+use crate::limits::Limits;
+use crate::tcp::{accept_loop, set_options};
+
+/// A path of a WebSocket listener, and the door of the machine behind it.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Path of the request, such as `/cii`; a query behind it is not looked at. `*` stands for any path.
+    pub path: String,
+    /// The door.
+    pub service: Service,
+}
+
+impl Route {
+    /// `path` leads to `service`.
+    pub fn new(path: impl Into<String>, service: Service) -> Self {
+        Self {
+            path: path.into(),
+            service,
+        }
+    }
+}
+
+/// Why a WebSocket connection could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Not a `ws://host:port/path` address.
+    BadUrl,
+    /// The TCP connection failed.
+    Io(io::Error),
+    /// The server did not agree to speak WebSocket.
+    Handshake(Box<Error>),
+    /// The handshake took longer than [`Limits::handshake_timeout`].
+    TimedOut,
+    /// The driver's connection limit is reached.
+    TooMany,
+}
+
+impl std::fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadUrl => write!(f, "not a ws://HOST[:PORT]/PATH address"),
+            Self::Io(e) => write!(f, "{e}"),
+            Self::Handshake(e) => write!(f, "no WebSocket there: {e}"),
+            Self::TimedOut => write!(f, "the WebSocket handshake took too long"),
+            Self::TooMany => write!(f, "too many connections"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// The `Sec-WebSocket-Accept` value for a `Sec-WebSocket-Key`, for programs that do the HTTP part themselves and then
+/// call [`Driver::attach_ws`].
+pub fn accept_key(key: &[u8]) -> String {
+    derive_accept_key(key)
+}
+
+impl<M> Driver<M>
+where
+    M: Machine + Send + 'static,
+    M::Event: Send,
+{
+    /// Serves WebSockets on a listener until shutdown. A path without a route is answered 404.
+    pub fn serve_ws(&self, listener: TcpListener, routes: Vec<Route>) {
+        let core = self.0.clone();
+        let routes: Arc<[Route]> = routes.into();
+        self.0.spawn(async move {
+            let stop = core.stop.clone();
+            accept_loop(&listener, &stop, |stream, local, remote| {
+                core.spawn({
+                    let (core, routes) = (core.clone(), routes.clone());
+                    async move { accept(&core, &routes, stream, local, remote).await }
+                });
+            })
+            .await;
+        });
+    }
+
+    /// Connects to a `ws://` address, then brings the connection to the machine under `service`.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect_ws(&self, url: &str, service: Service) -> Result<ConnId, ConnectError> {
+        let host = host_of(url).ok_or(ConnectError::BadUrl)?;
+        let core = &self.0;
+        let handshake = async {
+            let stream = TcpStream::connect(host).await.map_err(ConnectError::Io)?;
+            set_options(&stream, &core.limits);
+            let local = stream.local_addr().map_err(ConnectError::Io)?;
+            let remote = stream.peer_addr().map_err(ConnectError::Io)?;
+            let (ws, _) = client_async_with_config(url, stream, Some(config(&core.limits)))
+                .await
+                .map_err(|e| ConnectError::Handshake(Box::new(e)))?;
+            Ok((ws, local, remote))
+        };
+        let (ws, local, remote) = timeout(core.limits.handshake_timeout, handshake)
+            .await
+            .map_err(|_| ConnectError::TimedOut)??;
+        start(core, ws, service, local, remote).ok_or(ConnectError::TooMany)
+    }
+
+    /// Takes over a connection whose HTTP upgrade another server has answered already.
+    pub async fn attach_ws<S>(
+        &self,
+        io: S,
+        service: Service,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<ConnId>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let ws =
+            WebSocketStream::from_raw_socket(io, Role::Server, Some(config(&self.0.limits))).await;
+        start(&self.0, ws, service, local, remote)
+    }
+}
+
+/// `host:port` of a `ws://` address; port 80 if none is given.
+fn host_of(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("ws://")?;
+    let host = rest.split(['/', '?']).next().filter(|h| !h.is_empty())?;
+    let has_port = host
+        .rsplit(':')
+        .next()
+        .is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+        && host.contains(':')
+        && !host.ends_with(']');
+    Some(if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    })
+}
+
+/// Small buffers: the library's defaults cost 137 KiB for each idle connection.
+fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4 << 10)
+        .write_buffer_size(0)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(limits.max_message_bytes))
+        .max_frame_size(Some(limits.max_message_bytes))
+}
+
+#[expect(
+    clippy::result_large_err,
+    reason = "the handshake library's own signature"
+)]
+async fn accept<M>(
+    core: &Arc<Core<M>>,
+    routes: &[Route],
+    stream: TcpStream,
+    local: SocketAddr,
+    remote: SocketAddr,
+) where
+    M: Machine + Send + 'static,
+    M::Event: Send,
+{
+    set_options(&stream, &core.limits);
+    let mut service = None;
+    let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+        let path = request.uri().path();
+        service = routes
+            .iter()
+            .find(|r| r.path == path || r.path == "*")
+            .map(|r| r.service);
+        if service.is_some() {
+            return Ok(response);
+        }
+        let mut refusal = ErrorResponse::new(Some("nothing is served at this path\n".to_owned()));
+        *refusal.status_mut() = StatusCode::NOT_FOUND;
+        Err(refusal)
+    };
+    let handshake = accept_hdr_async_with_config(stream, check, Some(config(&core.limits)));
+    let result = tokio::select! {
+        () = core.stop.cancelled() => return,
+        result = timeout(core.limits.handshake_timeout, handshake) => result,
+    };
+    match (result, service) {
+        (Ok(Ok(ws)), Some(service)) => {
+            start(core, ws, service, local, remote);
+        }
+        (Ok(Err(error)), _) => tracing::debug!(%remote, %error, "no WebSocket handshake"),
+        _ => tracing::debug!(%remote, "the WebSocket handshake took too long"),
+    }
+}
+
+fn start<M, S>(
+    core: &Arc<Core<M>>,
+    ws: WebSocketStream<S>,
+    service: Service,
+    local: SocketAddr,
+    remote: SocketAddr,
+) -> Option<ConnId>
+where
+    M: Machine + Send + 'static,
+    M::Event: Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let conn = core.open_conn(service, Transport::WebSocket, local, remote, None)?;
+    let id = conn.id;
+    tracing::debug!(conn = id.0, %remote, service = service.0, "WebSocket opened");
+    core.spawn({
+        let core = core.clone();
+        async move {
+            let reason = serve(&core, &conn, ws).await;
+            core.conn_closed(conn.id, reason);
+        }
+    });
+    Some(id)
+}
+
+/// What the connection's task woke up for.
+enum Step {
+    Received(Message),
+    Woken,
+    Gone(CloseReason),
+}
+
+async fn serve<M, S>(core: &Core<M>, conn: &Conn, mut ws: WebSocketStream<S>) -> CloseReason
+where
+    M: Machine + Send + 'static,
+    M::Event: Send,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut writer = Writer::default();
+    let mut stopping = false;
+    loop {
+        if writer
+            .busy
+            .is_some_and(|since| since.elapsed() >= core.limits.send_timeout)
+        {
+            return CloseReason::SlowReader;
+        }
+        let step = {
+            let mut woken = pin!(conn.wake.notified());
+            let step = poll_fn(|cx| {
+                let written = writer.write(conn, Pin::new(&mut ws), cx);
+                if let Err(reason) = written {
+                    return Poll::Ready(Step::Gone(reason));
+                }
+                if let Poll::Ready(message) = Pin::new(&mut ws).poll_next(cx) {
+                    return Poll::Ready(match message {
+                        Some(Ok(message)) => Step::Received(message),
+                        Some(Err(error)) => Step::Gone(reason_of(&error)),
+                        None => Step::Gone(CloseReason::Remote),
+                    });
+                }
+                woken.as_mut().poll(cx).map(|()| Step::Woken)
+            });
+            tokio::select! {
+                step = step => step,
+                () = sleep(core.limits.send_timeout) => Step::Woken,
+                () = core.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    conn.close(Closing::Code(1001));
+                    Step::Woken
+                }
+            }
+        };
+        let message = match step {
+            Step::Received(message) => message,
+            Step::Gone(CloseReason::Overflow) => {
+                finish(&mut ws, CloseCode::Size, core.limits.linger).await;
+                return CloseReason::Overflow;
+            }
+            Step::Gone(reason) => return reason,
+            Step::Woken => match conn.todo() {
+                Todo::Abort(reason) => return reason,
+                Todo::Finish(how) if writer.busy.is_none() => {
+                    let code = if let Closing::Code(code) = how {
+                        CloseCode::from(code)
+                    } else {
+                        CloseCode::Normal
+                    };
+                    finish(&mut ws, code, core.limits.linger).await;
+                    return if stopping {
+                        CloseReason::Shutdown
+                    } else {
+                        CloseReason::Local
+                    };
+                }
+                _ => continue,
+            },
+        };
+        if conn.is_ending() {
+            continue;
+        }
+        let peer = Peer::Conn(conn.id);
+        core.events.room().await;
+        match message {
+            Message::Text(text) => {
+                core.run(|m, now| m.handle_input(now, peer, Input::Text(text.as_str())))
+            }
+            Message::Binary(data) => {
+                core.run(|m, now| m.handle_input(now, peer, Input::Binary(&data)))
+            }
+            // Pings are answered, and closes completed, by the library as it is polled.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+        }
+    }
+}
+
+fn reason_of(error: &Error) -> CloseReason {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => CloseReason::Remote,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::Overflow,
+        _ => CloseReason::Failed,
+    }
+}
+
+/// Moves queued messages to the socket without ever waiting for it.
+#[derive(Default)]
+struct Writer {
+    /// Since when something is with the library that the socket has not taken.
+    busy: Option<TokioInstant>,
+}
+
+impl Writer {
+    fn write<S>(
+        &mut self,
+        conn: &Conn,
+        mut ws: Pin<&mut WebSocketStream<S>>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), CloseReason>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            if self.busy.is_some() {
+                match ws.as_mut().poll_flush(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.busy = None;
+                        conn.set_stuck(false);
+                    }
+                    Poll::Ready(Err(error)) => return Err(reason_of(&error)),
+                    Poll::Pending => {
+                        conn.set_stuck(true);
+                        return Ok(());
+                    }
+                }
+            }
+            let Some(payload) = conn.pop_message() else {
+                // The last message may have been what a close waits for.
+                if conn.is_ending() {
+                    conn.wake.notify_one();
+                }
+                return Ok(());
+            };
+            let Some(message) = to_message(payload) else {
+                continue;
+            };
+            ws.as_mut().start_send(message).map_err(|e| reason_of(&e))?;
+            self.busy.get_or_insert_with(TokioInstant::now);
+        }
+    }
+}
+
+fn to_message(payload: Payload) -> Option<Message> {
+    match payload {
+        Payload::Text(text) => match Utf8Bytes::try_from(text) {
+            Ok(text) => Some(Message::Text(text)),
+            Err(_) => {
+                tracing::error!("a machine sent text that is not UTF-8; left out");
+                None
+            }
+        },
+        Payload::Binary(data) | Payload::Bytes(data) => Some(Message::Binary(data)),
+    }
+}
+
+/// Sends a close frame and reads on for its answer, for a while.
+async fn finish<S>(ws: &mut WebSocketStream<S>, code: CloseCode, patience: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let close = async {
+        if ws
+            .close(Some(CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(""),
+            }))
+            .await
+            .is_ok()
+        {
+            while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut *ws).poll_next(cx)).await {}
+        }
+    };
+    let _ = timeout(patience, close).await;
+}

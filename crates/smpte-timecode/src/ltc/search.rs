@@ -1,0 +1,300 @@
+//! Finds a signal of unknown speed: tries periods and phases on short stretches of sound.
+//!
+//! A stretch of 16 cells fits a period and a phase if every boundary has its transition and every middle agrees with
+//! its boundaries, which chance does for less than one in a million. Speeds are tried an octave at a time on sums of
+//! as many samples as leave 4 to 8 a cell, so that each octave costs half of the one below:
+//!
+//! ```text
+//! octave        0        1       2        3         4       ...
+//! cell       1.9-4      4-8     8-16    16-32     32-64           samples
+//! summed        1        1       2        4         8             samples
+//! ```
+//!
+//! Ones at one speed look like zeros at twice it, so a stretch must have both; the sync word does.
+
+use super::history::{Fixed, History, ONE};
+use super::soft::{Lock, fixed};
+
+/// Cells that must fit.
+const CELLS: usize = 16;
+/// Sums in a window: 16 cells of 8, a cell to shift by, and half a cell.
+const WINDOW: usize = 8 * CELLS + 8 + 4;
+/// Ones and zeros that a stretch must have at least.
+const OF_EACH: u32 = 2;
+/// Octaves at most: 8 * 2^15 samples a cell are far beyond the slowest.
+const MAX_OCTAVES: usize = 16;
+/// Phases tried in a cell, all at once.
+const PHASES: usize = 12;
+/// From one period to the next that is tried.
+const PERIOD_STEP: f32 = 1.01;
+/// A step or middle may be off by this part of the mean step.
+const MARGIN: f32 = 0.55;
+
+/// Looks for a signal octave by octave.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    /// Where each octave's next window begins.
+    next: [u64; MAX_OCTAVES],
+    octaves: usize,
+    /// Nothing before this is looked at again.
+    floor: Fixed,
+}
+
+impl Search {
+    /// For cells of up to `longest` samples.
+    pub(super) fn new(longest: u32) -> Self {
+        // octave n goes up to 4 * 2^n
+        let octaves = longest.max(4).div_ceil(4).next_power_of_two().ilog2() as usize + 1;
+        Self { next: [0; MAX_OCTAVES], octaves: octaves.min(MAX_OCTAVES), floor: 0 }
+    }
+
+    /// Begins a new stream.
+    pub(super) fn clear(&mut self) {
+        (self.next, self.floor) = ([0; MAX_OCTAVES], 0);
+    }
+
+    /// Looks only from `position` on, where a signal that had been found went away.
+    pub(super) fn restart(&mut self, position: Fixed) {
+        let from = u64::try_from(position >> 16).unwrap_or(0);
+        self.next = self.next.map(|next| next.max(from));
+        self.floor = self.floor.max(position);
+    }
+
+    /// The earliest that a signal found may begin.
+    pub(super) fn floor(&self) -> Fixed {
+        self.floor
+    }
+
+    /// A signal, if one can be found in what has come.
+    pub(super) fn find(&mut self, history: &History) -> Option<Lock> {
+        let (tail, head) = (history.tail(), history.head());
+        for (octave, next) in self.next.iter_mut().enumerate().take(self.octaves) {
+            let octave = Octave::new(octave);
+            *next = (*next).max(tail);
+            while *next + octave.window() <= head {
+                let window = Window::new(history, *next, octave);
+                *next += octave.window();
+                if let Some(lock) = window.best() {
+                    return Some(lock);
+                }
+            }
+            if history.has_ended() && *next < head {
+                // the last stretch, as far back as a whole window reaches
+                let start = head.saturating_sub(octave.window()).max(tail).max(floor_sample(self.floor));
+                *next = head;
+                if start + octave.window() <= head {
+                    if let Some(lock) = Window::new(history, start, octave).best() {
+                        return Some(lock);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+fn floor_sample(floor: Fixed) -> u64 {
+    u64::try_from(floor >> 16).unwrap_or(0)
+}
+
+/// Periods from `shortest` to twice that, in sums of `summed` samples.
+#[derive(Clone, Copy)]
+struct Octave {
+    shortest: f32,
+    summed: u32,
+    sums: usize,
+}
+
+impl Octave {
+    fn new(octave: usize) -> Self {
+        match octave {
+            0 => Self { shortest: 1.9, summed: 1, sums: WINDOW / 2 },
+            _ => Self { shortest: 4.0, summed: 1 << (octave - 1), sums: WINDOW },
+        }
+    }
+
+    /// Samples in a window.
+    fn window(self) -> u64 {
+        self.sums as u64 * u64::from(self.summed)
+    }
+}
+
+/// A window's running sum.
+struct Window {
+    /// `sums[n]` is the sum of the first n, less their mean.
+    sums: [f32; WINDOW + 2],
+    octave: Octave,
+    start: u64,
+    /// Whether it has tones high enough to be worth a look.
+    is_lively: bool,
+}
+
+impl Window {
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^15")]
+    fn new(history: &History, start: u64, octave: Octave) -> Self {
+        let mut values = [0.0; WINDOW];
+        let summed = u64::from(octave.summed);
+        let starts = (start..).step_by(octave.summed as usize);
+        for (value, start) in values.iter_mut().zip(starts).take(octave.sums) {
+            *value = history.sum(start, start + summed) / summed as f32;
+        }
+        let values = values.get(..octave.sums).unwrap_or_default();
+        let mean = values.iter().sum::<f32>() / octave.sums as f32;
+        let mut sums = [0.0; WINDOW + 2];
+        let mut sum = 0.0;
+        for (place, value) in sums.iter_mut().skip(1).zip(values) {
+            sum += value - mean;
+            *place = sum;
+        }
+        Self { sums, octave, start, is_lively: is_lively(values) }
+    }
+
+    /// The period and phase that fit best, if any does.
+    fn best(&self) -> Option<Lock> {
+        if !self.is_lively {
+            return None;
+        }
+        let mut best = None;
+        let mut period = self.octave.shortest;
+        while period < self.octave.shortest * 2.1 {
+            best = self.fit(period, best);
+            period *= PERIOD_STEP;
+        }
+        best.map(|fit| self.lock(&fit))
+    }
+
+    /// The best fit of cells of this period in any phase, if it is better than the best so far.
+    #[inline]
+    fn fit(&self, period: f32, best: Option<Fit>) -> Option<Fit> {
+        let half = period / 2.0;
+        let mut boundaries = PHASE.map(|phase| period * (1.0 + phase));
+        // sums over half bits: the first of the cell, the second of the one before
+        let mut sums = boundaries.map(|at| self.sum_to(at));
+        let mut seconds = [0.0; PHASES];
+        for ((second, at), sum) in seconds.iter_mut().zip(boundaries).zip(sums) {
+            *second = sum - self.sum_to(at - half);
+        }
+        let mut phases = [Phase::NEW; PHASES];
+        for cell in 0..CELLS - 1 {
+            let mut is_any_left = false;
+            for (((phase, boundary), sum), second) in phases.iter_mut().zip(&mut boundaries).zip(&mut sums).zip(&mut seconds) {
+                let sum_middle = self.sum_to(*boundary + half);
+                let after = sum_middle - *sum;
+                is_any_left |= phase.add(cell, after - *second, *second, after);
+                *boundary += period;
+                *sum = self.sum_to(*boundary);
+                *second = *sum - sum_middle;
+            }
+            if !is_any_left {
+                return best;
+            }
+        }
+        let fits = phases.iter().zip(PHASE).filter_map(|(phase, start)| phase.fit(start * period, period));
+        fits.chain(best).max_by(|a, b| a.quality.total_cmp(&b.quality))
+    }
+
+    /// The sum up to `position`, parts of sums counted in part.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 141")]
+    #[expect(clippy::indexing_slicing, reason = "positions are below 17.5 of the longest cells, the window's length")]
+    fn sum_to(&self, position: f32) -> f32 {
+        let whole = (position as usize).min(WINDOW);
+        let part = position - whole as f32;
+        let (low, high) = (self.sums[whole], self.sums[whole + 1]);
+        low + part * (high - low)
+    }
+
+    /// The fit in samples, at the boundary in its middle.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "below 2^24 samples")]
+    fn lock(&self, fit: &Fit) -> Lock {
+        let samples = |sums: f32| (sums * self.octave.summed as f32 * ONE as f32) as Fixed;
+        let middle = fit.start + fit.period * (CELLS / 2) as f32;
+        Lock { boundary: fixed(self.start) + samples(middle), period: samples(fit.period), amplitude: fit.amplitude }
+    }
+}
+
+/// The phases tried, in cells.
+const PHASE: [f32; PHASES] = {
+    let (mut phases, mut at, mut value) = ([0.0; PHASES], 0, 0.0);
+    while at < PHASES {
+        phases[at] = value / PHASES as f32;
+        (at, value) = (at + 1, value + 1.0);
+    }
+    phases
+};
+
+/// A period and phase, in sums.
+struct Fit {
+    quality: f32,
+    amplitude: f32,
+    start: f32,
+    period: f32,
+}
+
+/// How cells of one phase fit so far. Levels are sums over a half bit.
+#[derive(Clone, Copy)]
+struct Phase {
+    /// The last step at a boundary, and the sum of all.
+    step: f32,
+    total: f32,
+    /// The level after that step.
+    first: f32,
+    /// The least margin of all checks, as a part of the mean step; not above 0 once a check failed.
+    worst: f32,
+    ones: u32,
+}
+
+impl Phase {
+    const NEW: Self = Self { step: 0.0, total: 0.0, first: 0.0, worst: 1.0, ones: 0 };
+
+    /// Adds the step at the boundary that ends a cell whose second half has level `second`, and the level after it.
+    /// Returns whether all fits so far.
+    #[inline(always)]
+    fn add(&mut self, cell: usize, step: f32, second: f32, after: f32) -> bool {
+        self.total += step.abs();
+        #[expect(clippy::cast_precision_loss, reason = "below 16")]
+        let mean = self.total / (cell + 1) as f32;
+        let mut margin = step.abs() - (1.0 - MARGIN) * mean;
+        if cell > 0 {
+            let one = (self.step > 0.0) == (step > 0.0);
+            let expected = if one { -mean.copysign(step) } else { 0.0 };
+            margin = margin.min(MARGIN * mean - (second - self.first - expected).abs());
+            self.ones += u32::from(one);
+        }
+        // not `min`: no number does not fit
+        let margin = margin / mean;
+        self.worst = if margin < self.worst { margin } else if margin >= self.worst { self.worst } else { 0.0 };
+        (self.step, self.first) = (step, after);
+        self.worst > 0.0
+    }
+
+    /// The result after all cells.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "16")]
+    fn fit(&self, start: f32, period: f32) -> Option<Fit> {
+        let cells = CELLS as u32 - 2;
+        let has_both = self.ones >= OF_EACH && self.ones <= cells - OF_EACH;
+        let amplitude = self.total / (CELLS - 1) as f32 / period;
+        (self.worst > 0.0 && has_both).then_some(Fit { quality: self.worst, amplitude, start, period })
+    }
+}
+
+/// Whether there is a step at least once in 8 values, as there is at the start of each cell: none in a row of 9 that
+/// is more than a quarter of the largest, and there is no signal with cells this short.
+fn is_lively(values: &[f32]) -> bool {
+    let mut largest = 0.0_f32;
+    let mut least_of_nine = f32::INFINITY;
+    let mut steps = values.windows(3).filter_map(|three| match three {
+        [a, _, c] => Some((c - a).abs()),
+        _ => None,
+    });
+    loop {
+        let mut count = 0;
+        let largest_of_nine = steps.by_ref().take(9).inspect(|_| count += 1).fold(0.0_f32, f32::max);
+        if count < 9 {
+            break;
+        }
+        largest = largest.max(largest_of_nine);
+        least_of_nine = least_of_nine.min(largest_of_nine);
+    }
+    largest > 0.0 && least_of_nine >= 0.25 * largest
+}

@@ -1,0 +1,255 @@
+//! Words in their order: a label is reported once its neighbours agree with it.
+//!
+//! A word can be whole and clean and its label still wrong: where one recording was cut into another in the middle of
+//! a word, half of the label is from either. Parity does not show it. What shows it is that such a label follows on
+//! nothing and nothing follows on it. So a word is reported at once if it follows on the last one reported, and one
+//! that does not waits for the next word to follow on it. A word that has no neighbours is reported if it is clean.
+
+use super::framer::Found;
+use super::history::Fixed;
+use super::word::Word;
+use crate::address::{Address, AddressError};
+use crate::{Fields, Rate, Timecode};
+
+/// A position in a stream in 1/256 of a sample: see [`ltc`](super#positions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(i64);
+
+impl Position {
+    /// From 1/256 of a sample.
+    pub const fn from_256ths(position: i64) -> Self {
+        Self(position)
+    }
+
+    /// In 1/256 of a sample.
+    pub const fn in_256ths(self) -> i64 {
+        self.0
+    }
+
+    /// The nearest whole sample, floor(p + 1/2): the first sample after the transition there.
+    pub const fn sample(self) -> i64 {
+        (self.0 + 128) >> 8
+    }
+}
+
+/// How a word stands to the one reported before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Continuity {
+    /// It is the first of its stream.
+    First,
+    /// The next label in the direction of play, right after it.
+    Contiguous,
+    /// The same label again, right after it: a generator that stands still.
+    Repeated,
+    /// The label is what it should be after so many words that could not be read.
+    Gap {
+        /// Words missing.
+        missing: u32,
+    },
+    /// Another label, speed or direction than would follow.
+    Jump,
+}
+
+/// A word of LTC as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct DecodedWord {
+    /// The 80 bits. Its label is in range: 23:59:59:29 at most.
+    pub word: Word,
+    /// Where it starts; in reverse play too the lower position.
+    pub start: Position,
+    /// Where it ends: where the next one starts.
+    pub end: Position,
+    /// Whether it was played backwards.
+    pub reverse: bool,
+    /// 100 for a perfect signal, less the nearer its worst cell was to being misread; 0 if one or more of the checks
+    /// on its cells failed, so that only the neighbours vouch for it.
+    pub confidence: u8,
+    /// Peak level: 32 768 is full scale.
+    pub level: u16,
+    /// How it stands to the word reported before it.
+    pub continuity: Continuity,
+}
+
+impl DecodedWord {
+    /// The four numbers of the label as coded: at 48, 50 and 60 frames a second pairs of frames are counted.
+    pub fn fields(&self) -> Fields {
+        // was read before it was reported
+        self.word.address().fields().unwrap_or_default()
+    }
+
+    /// The label at this rate.
+    ///
+    /// # Errors
+    ///
+    /// If the rate has no such label, or the drop-frame flag says otherwise than the rate.
+    pub fn timecode(&self, rate: Rate) -> Result<Timecode, AddressError> {
+        self.word.timecode(rate)
+    }
+
+    /// The eight binary groups, group 1 in bits 0 to 3.
+    pub fn user_bits(&self) -> u32 {
+        self.word.address().user_bits()
+    }
+
+    /// Whether the sender set the polarity correction right.
+    pub fn parity_is_even(&self) -> bool {
+        self.word.has_even_parity()
+    }
+
+    /// Samples from start to end, in 1/256 of a sample.
+    pub fn length_in_256ths(&self) -> u64 {
+        u64::try_from(self.end.in_256ths() - self.start.in_256ths()).unwrap_or(0)
+    }
+
+    /// The speed of play in thousandths of that at which `rate` would be 1000; a reverse word's is negative.
+    pub fn speed_in_thousandths(&self, rate: Rate, sample_rate: u32) -> i32 {
+        let words = u128::from(rate.numerator());
+        let frames = if matches!(rate.nominal(), 48 | 50 | 60) { 2 } else { 1 };
+        // 256 * sample_rate * denominator * frames / numerator is the length at speed 1
+        let nominal = 256_000 * u128::from(sample_rate) * u128::from(rate.denominator()) * frames;
+        let speed = nominal / (words * u128::from(self.length_in_256ths().max(1)));
+        let speed = i32::try_from(speed).unwrap_or(i32::MAX);
+        if self.reverse { -speed } else { speed }
+    }
+}
+
+/// Puts words in order and holds back those that nothing vouches for yet.
+#[derive(Clone, Debug)]
+pub(super) struct Sequence {
+    /// The word reported last.
+    last: Option<DecodedWord>,
+    /// A word that waits for the next.
+    held: Option<DecodedWord>,
+    /// Cells up to the end of the word that waits.
+    held_cells: u64,
+    /// Whether a clean word is reported whatever its neighbours say.
+    accepts_unrelated: bool,
+}
+
+impl Sequence {
+    pub(super) const fn new() -> Self {
+        Self { last: None, held: None, held_cells: 0, accepts_unrelated: false }
+    }
+
+    /// Begins a new stream.
+    pub(super) fn clear(&mut self) {
+        (self.last, self.held) = (None, None);
+    }
+
+    pub(super) fn accept_unrelated(&mut self, accept: bool) {
+        self.accepts_unrelated = accept;
+    }
+
+    /// Takes what may be a word; reports those that are certain now. Whether it is one as far as can be told from it
+    /// alone.
+    pub(super) fn push(&mut self, found: &Found, amplitude: f32, report: &mut impl FnMut(DecodedWord)) -> bool {
+        let Some(mut word) = candidate(found, amplitude) else { return false };
+        if let Some(held) = self.held.take() {
+            if matches!(follows(&held, &word), Some(Continuity::Contiguous | Continuity::Repeated)) {
+                self.report(held, report);
+            }
+        }
+        match self.last.and_then(|last| follows(&last, &word)) {
+            Some(continuity) => {
+                word.continuity = continuity;
+                self.report(word, report);
+            }
+            None => {
+                word.continuity = if self.last.is_none() { Continuity::First } else { Continuity::Jump };
+                if self.accepts_unrelated && word.confidence > 0 {
+                    self.report(word, report);
+                } else {
+                    (self.held, self.held_cells) = (Some(word), found.cells);
+                }
+            }
+        }
+        true
+    }
+
+    /// The signal is gone after this many cells: no word will follow right on the last one. A word with less than
+    /// another before and after it has no neighbours to ask; it is reported if it is clean.
+    pub(super) fn signal_lost(&mut self, cells: u64, report: &mut impl FnMut(DecodedWord)) {
+        if let Some(held) = self.held.take() {
+            let is_alone = self.held_cells < 2 * WORD_CELLS && cells - self.held_cells < WORD_CELLS;
+            if is_alone && held.confidence > 0 {
+                self.report(held, report);
+            }
+        }
+    }
+
+    fn report(&mut self, word: DecodedWord, report: &mut impl FnMut(DecodedWord)) {
+        self.last = Some(word);
+        report(word);
+    }
+}
+
+/// The word, if its label is one at all.
+fn candidate(found: &Found, amplitude: f32) -> Option<DecodedWord> {
+    let word = Word::new(Address::from_bits(found.bits));
+    word.address().fields().ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` stops at the ends of the range")]
+    let level = (amplitude * 32_768.0) as u16;
+    Some(DecodedWord {
+        word,
+        start: position(found.start),
+        end: position(found.end),
+        reverse: found.reverse,
+        confidence: if found.weak == 0 { found.quality.max(1) } else { 0 },
+        level,
+        continuity: Continuity::First,
+    })
+}
+
+/// To the nearest 1/256.
+fn position(fixed: Fixed) -> Position {
+    Position((fixed + 128) >> 8)
+}
+
+/// Cells of a word.
+const WORD_CELLS: u64 = Word::BITS as u64;
+/// Gaps are bridged up to this many words: beyond, a small error of speed makes a whole word.
+const MAX_GAP: i64 = 500;
+
+/// User bits and flags, without those that may be the polarity correction.
+const STEADY_BITS: u64 = 0xf0f0_f8f0_f0f0_fcf0 | 1 << 58;
+
+/// How `word` follows on `before`, if it does.
+fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
+    if before.reverse != word.reverse {
+        return None;
+    }
+    // what cannot be read well must agree in what does not change from word to word, too
+    let is_doubtful = before.confidence == 0 || word.confidence == 0;
+    let differing = before.word.address().bits() ^ word.word.address().bits();
+    if is_doubtful && differing & STEADY_BITS != 0 {
+        return None;
+    }
+    let length = i64::try_from(before.length_in_256ths()).ok()?.max(1);
+    let gap = word.start.0 - before.end.0;
+    // an eighth of a word, ten bits, is too much for one to be left out
+    if gap.abs() < length / 8 {
+        if is_step(before, word, 1) {
+            return Some(Continuity::Contiguous);
+        }
+        return (before.word.address() == word.word.address()).then_some(Continuity::Repeated);
+    }
+    let missing = (gap + length / 2) / length;
+    let off_grid = (gap - missing * length).abs();
+    let is_gap = (1..=MAX_GAP).contains(&missing) && off_grid < length / 8 && is_step(before, word, missing + 1);
+    is_gap.then(|| Continuity::Gap { missing: u32::try_from(missing).unwrap_or(u32::MAX) })
+}
+
+/// Whether `word` is `steps` labels after `before` at one of the rates that there are, in the direction of play.
+fn is_step(before: &DecodedWord, word: &DecodedWord, steps: i64) -> bool {
+    let drop = word.word.address().drop_frame();
+    if drop != before.word.address().drop_frame() {
+        return false;
+    }
+    let rates: &[Rate] = if drop { &[Rate::FPS_29_97_DF] } else { &[Rate::FPS_30, Rate::FPS_25, Rate::FPS_24] };
+    let steps = if word.reverse { -steps } else { steps };
+    rates.iter().any(|&rate| {
+        let labels = (Timecode::from_fields(rate, before.fields()), Timecode::from_fields(rate, word.fields()));
+        matches!(labels, (Ok(before), Ok(word)) if before + steps == word)
+    })
+}

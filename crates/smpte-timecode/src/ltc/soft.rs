@@ -1,0 +1,294 @@
+//! Bits out of noise: a phase-locked loop over matched filters.
+//!
+//! Every cell begins with a transition, so the difference of the mean levels of the half bits before and after a
+//! boundary is twice the amplitude, up or down, whatever the bits are and whatever slow voltage the signal rides on.
+//! Two boundaries in the same direction have a transition between them (a one), two in opposite directions none (a
+//! zero):
+//!
+//! ```text
+//!            __                    _____
+//!        ___|  |___             __|     |___        the sum over a half bit is the filter matched to it;
+//!           ^  . ^                ^  .  ^           the difference of two gains 3 dB more
+//!           up . up: 1           up  .  down: 0
+//! ```
+//!
+//! The step in the middle of the cell must agree with that: it is not needed to tell the bit, so it tells a good cell
+//! from noise. The quarter bits either side of a boundary say how far it is from where it was expected, and steer.
+
+use super::history::{Fixed, History, ONE};
+
+/// A boundary is weak if its step is below this part of the usual one.
+const WEAK_STEP: f32 = 0.4;
+/// A cell does not agree if the step in its middle is off by more than this part of those at its boundaries.
+const WEAK_MIDDLE: f32 = 0.55;
+/// A bad cell adds this to the trouble, a good one takes 1 away.
+const BAD_CELL: u32 = 3;
+/// At this much trouble the signal is lost.
+const LOST: u32 = 24;
+/// Cells after which the loop follows more slowly.
+const SETTLING: u32 = 32;
+
+/// A cell boundary seen through the half bits before and after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Edge {
+    /// Mean level of the half bit before.
+    before: f32,
+    /// Mean level of the half bit after.
+    after: f32,
+    /// How much later than expected the transition is.
+    late: Fixed,
+    /// Whether both half bits are in the stream.
+    known: bool,
+}
+
+impl Edge {
+    /// The boundary expected at `at`, with half bits `half` long. A half bit that lacks up to a quarter at the
+    /// stream's ends counts as whole.
+    fn at(history: &History, at: Fixed, half: Fixed) -> Self {
+        let (tail, head) = (fixed(history.tail()), fixed(history.head()));
+        if at - half < tail - half / 4 {
+            return Self { after: history.mean(at.max(tail), (at + half).min(head)), ..Self::default() };
+        } else if at + half > head + half / 4 {
+            return Self { before: history.mean(at - half, at.min(head)), ..Self::default() };
+        }
+        let quarter = half / 2;
+        let (near_before, near_after) = (history.mean(at - quarter, at), history.mean(at, at + quarter));
+        let before = (history.mean((at - half).max(tail), at - quarter) + near_before) / 2.0;
+        let after = (near_after + history.mean(at + quarter, (at + half).min(head))) / 2.0;
+        let late = scale(half / 2, (before + after - near_before - near_after) / (after - before));
+        Self { before, after, late, known: true }
+    }
+
+    fn step(&self) -> f32 {
+        self.after - self.before
+    }
+
+    /// Whether the level after is the higher.
+    pub(super) fn rises(&self) -> bool {
+        self.step() > 0.0
+    }
+
+    /// The level half way.
+    pub(super) fn centre(&self) -> f32 {
+        (self.before + self.after) / 2.0
+    }
+}
+
+/// A cell as decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub(super) bit: bool,
+    /// The transition at its start was hardly there.
+    pub(super) weak_start: bool,
+    /// Its middle did not agree with its boundaries.
+    pub(super) weak_middle: bool,
+    /// 100 for a perfect one, less the nearer it is to being misread.
+    pub(super) quality: u8,
+    pub(super) start: Fixed,
+    pub(super) end: Fixed,
+}
+
+/// A signal found, or handed over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lock {
+    /// A cell boundary.
+    pub(super) boundary: Fixed,
+    /// Length of a cell.
+    pub(super) period: Fixed,
+    /// Half of the step at a boundary.
+    pub(super) amplitude: f32,
+}
+
+pub(super) enum Step {
+    /// More samples are needed.
+    Wait,
+    Cell(Cell),
+    /// The signal is gone, from the cell that started there.
+    Lost(Fixed),
+}
+
+/// Follows a signal cell by cell.
+#[derive(Clone, Debug)]
+pub(super) struct Tracker {
+    boundary: Fixed,
+    period: Fixed,
+    /// At `boundary`.
+    edge: Edge,
+    amplitude: f32,
+    cells: u32,
+    trouble: u32,
+    trouble_since: Fixed,
+    clean: u32,
+    ended: bool,
+}
+
+impl Tracker {
+    /// Follows forwards from the boundary of the lock.
+    pub(super) fn new(history: &History, lock: Lock) -> Self {
+        let Lock { boundary, period, amplitude } = lock;
+        Self {
+            boundary,
+            period,
+            edge: Edge::at(history, boundary, period / 2),
+            amplitude,
+            cells: 0,
+            trouble: 0,
+            trouble_since: boundary,
+            clean: 0,
+            ended: false,
+        }
+    }
+
+    /// The earliest boundary from which the cells up to that of the lock are good, not before `floor`.
+    pub(super) fn backtrack(history: &History, lock: Lock, floor: Fixed) -> Lock {
+        let Lock { mut boundary, mut period, amplitude } = lock;
+        let floor = floor.max(fixed(history.tail()));
+        let mut edge = Edge::at(history, boundary, period / 2);
+        loop {
+            let start = boundary - period;
+            if start < floor - period / 8 {
+                break;
+            }
+            let before = Edge::at(history, start, period / 2);
+            let judged = Judgement::of(&before, &edge, amplitude);
+            if judged.weak_middle || is_weak(&edge, amplitude) {
+                break;
+            }
+            if !before.known || is_weak(&before, amplitude) {
+                // where the signal begins there is only half a step
+                boundary = start;
+                break;
+            }
+            let late = before.late.clamp(-period / 8, period / 8);
+            boundary = start + late / 4;
+            period -= late / 32;
+            edge = before;
+        }
+        Lock { boundary: boundary.max(0), period, amplitude }
+    }
+
+    /// The next cell.
+    pub(super) fn step(&mut self, history: &History) -> Step {
+        let half = self.period / 2;
+        let (start, end) = (self.boundary, self.boundary + self.period);
+        let head = fixed(history.head());
+        let is_last = history.has_ended() && end + half > head;
+        if self.ended || !is_last && end + half + ONE > head || is_last && end > head + half / 2 {
+            return Step::Wait;
+        }
+        let edge = Edge::at(history, end, half);
+        let judged = Judgement::of(&self.edge, &edge, self.amplitude);
+        let weak_start = self.edge.known && is_weak(&self.edge, self.amplitude);
+        let weak_end = edge.known && is_weak(&edge, self.amplitude);
+
+        let bad = judged.weak_middle || weak_end;
+        if bad {
+            if self.trouble == 0 {
+                self.trouble_since = start;
+            }
+            self.trouble += BAD_CELL;
+            if self.trouble >= LOST {
+                return Step::Lost(self.trouble_since);
+            }
+        } else {
+            self.trouble = self.trouble.saturating_sub(1);
+        }
+        let late = if weak_end { 0 } else { edge.late.clamp(-self.period / 8, self.period / 8) };
+        let is_clean = !bad && edge.step().abs() > 1.4 * self.amplitude && late.abs() < self.period / 16 + ONE / 2;
+        self.clean = if is_clean { self.clean + 1 } else { 0 };
+        if !bad && edge.known {
+            self.amplitude += (edge.step().abs() / 2.0 - self.amplitude) / 8.0;
+        }
+        let (phase_gain, period_gain) = if self.cells < SETTLING { (4, 32) } else { (8, 64) };
+        self.boundary = end + late / phase_gain;
+        self.period += late / period_gain;
+        self.edge = edge;
+        self.cells = self.cells.saturating_add(1);
+        self.ended = is_last;
+        Step::Cell(Cell {
+            bit: judged.one,
+            weak_start,
+            weak_middle: judged.weak_middle,
+            quality: judged.quality,
+            start,
+            end: self.boundary,
+        })
+    }
+
+    /// How many of the latest cells were clean without a break.
+    pub(super) fn clean_cells(&self) -> u32 {
+        self.clean
+    }
+
+    /// The edge at the boundary reached.
+    pub(super) fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    pub(super) fn amplitude(&self) -> f32 {
+        self.amplitude
+    }
+
+    pub(super) fn boundary(&self) -> Fixed {
+        self.boundary
+    }
+
+    pub(super) fn period(&self) -> Fixed {
+        self.period
+    }
+}
+
+/// What two boundaries say of the cell between them.
+struct Judgement {
+    one: bool,
+    weak_middle: bool,
+    quality: u8,
+}
+
+impl Judgement {
+    fn of(start: &Edge, end: &Edge, amplitude: f32) -> Self {
+        let middle = end.before - start.after;
+        let (one, step) = match (start.known, end.known) {
+            (true, true) => (start.rises() == end.rises(), (start.step().abs() + end.step().abs()) / 2.0),
+            (true, false) => (middle.abs() > start.step().abs() / 2.0, start.step().abs()),
+            (false, true) => (middle.abs() > end.step().abs() / 2.0, end.step().abs()),
+            (false, false) => (middle.abs() > amplitude, 2.0 * amplitude),
+        };
+        let expected = match (one, start.known, start.rises()) {
+            (false, _, _) => 0.0,
+            (true, true, rises) => if rises { -step } else { step },
+            (true, false, _) => step.copysign(middle),
+        };
+        let error = (middle - expected).abs();
+        let weakest_step = start.known_step(amplitude).min(end.known_step(amplitude));
+        let margin = (1.0 - error / step.max(f32::MIN_POSITIVE)).min(weakest_step / (2.0 * amplitude));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+        let quality = (100.0 * margin).clamp(0.0, 100.0) as u8;
+        // not `error > ...`: a step that is no number is weak too
+        let agrees = error <= WEAK_MIDDLE * step;
+        Self { one, weak_middle: !agrees, quality }
+    }
+}
+
+impl Edge {
+    /// The step, or what it should be at the stream's ends.
+    fn known_step(&self, amplitude: f32) -> f32 {
+        if self.known { self.step().abs() } else { 2.0 * amplitude }
+    }
+}
+
+fn is_weak(edge: &Edge, amplitude: f32) -> bool {
+    let strong = edge.step().abs() >= WEAK_STEP * 2.0 * amplitude;
+    !strong
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "2^47 samples are 90 years at 48 kHz")]
+pub(super) fn fixed(position: u64) -> Fixed {
+    (position << 16) as Fixed
+}
+
+/// `length * factor`, at most `length` either way.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "below 2^24 samples; a NaN gives 0")]
+fn scale(length: Fixed, factor: f32) -> Fixed {
+    (length as f32 * factor.clamp(-1.0, 1.0)) as Fixed
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs the foreign programs that the interoperability tests talk to. Debian and its relatives.
+set -euo pipefail
+packages=(
+    gcc libc6-dev # the C helper around libltc
+    libltc-dev    # LTC, the field's reference
+    ffmpeg        # readvitc
+    chromium      # the studio's page
+)
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "all peers are installed"
+    exit 0
+fi
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
+"${sudo[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "installed: ${missing[*]}"

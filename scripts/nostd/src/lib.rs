@@ -1,0 +1,10 @@
+//! See Cargo.toml.
+#![no_std]
+
+pub use machine;
+pub use smpte_timecode;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
