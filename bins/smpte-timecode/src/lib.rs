@@ -1,6 +1,8 @@
 //! What the timecode programs are made of, for programs that want to embed them.
 
 pub mod chase;
+pub mod client;
+pub mod feed;
 pub mod serve;
 pub mod tool;
 pub mod wav;

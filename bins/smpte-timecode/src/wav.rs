@@ -57,6 +57,11 @@ pub enum WavError {
     },
 }
 
+/// Whether an error says that a file is no WAV file, or a broken one: then another file has to be given.
+pub fn is_broken(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<WavError>().is_some_and(|error| !matches!(error, WavError::Io(_)))
+}
+
 /// How samples are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {

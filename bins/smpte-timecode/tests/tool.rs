@@ -183,6 +183,73 @@ fn midi_both_ways() {
 }
 
 #[test]
+fn vitc_both_ways() {
+    for (label, rate, more, bits) in [
+        (
+            "01:02:03:04",
+            "30",
+            &[][..],
+            "100010000010000000001011000000100000000010010000001000000000101000000010000000001001100110",
+        ),
+        (
+            "00:00:59;29",
+            "29.97df",
+            &[],
+            "101001000010011000001010010000101010000010000000001000000000100000000010000000001000000001",
+        ),
+        (
+            "23:59:59;29",
+            "29.97df",
+            &["--user-bits", "89abcdef"],
+            "101001111110011001111010011011101010001110100111011010100101101100100110010000011000011110",
+        ),
+        (
+            "23:59:59:24",
+            "25",
+            &["--field", "2", "--user-bits", "12345678"],
+            "100010000110010011101010010110101010101010100100101010101100101100010010010110001011100111",
+        ),
+        (
+            "10:20:30:12",
+            "30",
+            &["--field", "2", "--colour-frame"],
+            "100100000010100100001000000000101101000010000000001001000000100000000010100000001000110111",
+        ),
+    ] {
+        assert_eq!(prints(&[&["vitc", "encode", label, "--rate", rate], more].concat()), format!("{bits}\n"));
+        let plain = prints(&["vitc", "decode", bits]);
+        assert!(plain.starts_with(&format!("{label}  user bits ")), "{plain}");
+        let json = json_lines(&prints(&["vitc", "decode", bits, "--rate", rate, "--json"]));
+        assert_eq!((&json[0]["label"], &json[0]["rate"]), (&label.into(), &rate.into()));
+        assert_eq!(json[0]["field"], if more.contains(&"2") { 2 } else { 1 });
+        assert_eq!(json[0]["colour_frame"], more.contains(&"--colour-frame"));
+    }
+    // pairs of frames: the field tells them apart
+    let bits = prints(&["vitc", "encode", "10:00:00:49", "--rate", "50"]);
+    assert_eq!(
+        prints(&["vitc", "decode", &bits, "--rate", "50"]),
+        "10:00:00:49  user bits 00000000  field 2\n"
+    );
+    assert_eq!(prints(&["vitc", "decode", &bits]), "10:00:00:24  user bits 00000000\n");
+    let wrong = bits.replacen("10", "11", 1);
+    assert_eq!(fails(&["vitc", "decode", &wrong]).0, 2);
+    for (arguments, expected) in [
+        (&["vitc", "decode", "101"][..], "error: BITS: not 90 digits 0 or 1: wrong at character 4"),
+        (
+            &["vitc", "encode", "10:00:00:49", "--rate", "50", "--field", "1"],
+            "error: --field: 10:00:00:49 at 50 is in the other field",
+        ),
+        (
+            &["vitc", "encode", "10:00:00:00", "--rate", "120"],
+            "error: --rate: frames at 120 a second cannot be numbered in a time address",
+        ),
+    ] {
+        assert_eq!(fails(arguments), (2, expected.to_owned()));
+    }
+    assert_eq!(fails(&["vitc", "encode", "10:00:00:00", "--rate", "25", "--field", "3"]).0, 2);
+}
+
+#[test]
 fn art_net_over_loopback() {
     let mut listener =
         tool(&["artnet", "listen", "--host", "127.0.0.1", "--port", "0", "--count", "2", "--json"])

@@ -41,11 +41,14 @@ extern crate alloc;
 // domain
 mod base64;
 pub mod checksum;
+pub mod dialect;
 mod error;
 pub mod packet;
 mod rng;
+pub mod scram;
 pub mod secret;
 pub mod settings;
+pub mod stats;
 
 pub use error::{EncodeError, MessageError, ScramError, UsageError};
 
@@ -54,3 +57,7 @@ pub mod codec;
 pub mod extension;
 pub mod message;
 
+// machines
+pub mod client;
+pub mod config;
+pub mod server;

@@ -41,10 +41,10 @@ impl Rng {
         out
     }
 
-    /// 0 to `max`, evenly to within 2^-56; guards nothing (SplitMix64).
-    pub(crate) fn up_to(&mut self, max: u8) -> u8 {
-        self.quick = self.quick.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.quick ^ (self.quick >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    /// 0 to `max`, evenly to within 2^-56, as a function of `n`; guards nothing (SplitMix64).
+    pub(crate) fn at(&self, n: u64, max: u8) -> u8 {
+        let z = self.quick.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let wide = u128::from(z ^ (z >> 31)) * (u128::from(max) + 1);
         u8::try_from(wide >> 64).unwrap_or(max)
@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn values_are_even_and_follow_from_the_seed() {
-        let (mut a, mut b) = (Rng::new([1; 32]), Rng::new([1; 32]));
+        let (mut a, b) = (Rng::new([1; 32]), Rng::new([1; 32]));
         let mut seen = [0_u32; 11];
-        for _ in 0..11_000 {
-            let value = a.up_to(10);
-            assert_eq!(value, b.up_to(10));
+        for n in 0..11_000 {
+            let value = a.at(n, 10);
+            assert_eq!(value, b.at(n, 10));
             seen[usize::from(value)] += 1;
         }
         assert!(seen.iter().all(|n| (850..1150).contains(n)), "{seen:?}");

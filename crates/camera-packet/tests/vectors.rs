@@ -155,3 +155,56 @@ fn settings_values() {
         assert_eq!(SettingsBlock::from_values(&values), block(&v), "{}", v["name"]);
     }
 }
+
+#[test]
+fn scram_exchanges() {
+    use camera_packet::message::ScramStep;
+    use camera_packet::scram::{Keys, ScramClient, ScramServer};
+    fn base64(text: &str) -> Vec<u8> {
+        const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = Vec::new();
+        let (mut bits, mut n) = (0_u32, 0);
+        for c in text.trim_end_matches('=').chars() {
+            bits = bits << 6 | u32::try_from(DIGITS.find(c).expect("base64")).unwrap();
+            n += 6;
+            if n >= 8 {
+                n -= 8;
+                out.push((bits >> n).to_le_bytes()[0]);
+            }
+        }
+        out
+    }
+    for v in vectors!("camera-scram.json") {
+        let (user, password) = (text(&v, "user"), text(&v, "password").as_bytes());
+        let iterations = u32::try_from(v["iterations"].as_u64().unwrap()).unwrap();
+        let keys = Keys::derive(password, &base64(text(&v, "salt")), iterations);
+        if v["stored_key"].is_string() {
+            assert_eq!(&keys.stored_key()[..], base64(text(&v, "stored_key")));
+            assert_eq!(&keys.server_key()[..], base64(text(&v, "server_key")));
+        }
+        let mut client = ScramClient::new(user, password, text(&v, "client_nonce"));
+        let first = client.first();
+        let server = ScramServer::begin(&keys, user, first.as_bytes(), text(&v, "server_nonce")).unwrap();
+        let server_first = server.first().to_owned();
+        let last = client.answer(server_first.as_bytes()).unwrap();
+        assert_eq!(last.rsplit_once(",p=").unwrap().1, text(&v, "proof"));
+        let server_last = server.finish(&keys, last.as_bytes(), None).unwrap();
+        assert_eq!(server_last, format!("v={}", text(&v, "signature")));
+        assert_eq!(client.finish(server_last.as_bytes()), Ok(None));
+
+        let steps = [
+            (ScramStep::ClientFirst, first),
+            (ScramStep::ServerFirst, server_first),
+            (ScramStep::ClientFinal, last),
+            (ScramStep::ServerFinal, server_last),
+        ];
+        for (wanted, (step, payload)) in v["frames"].as_array().unwrap().iter().zip(steps) {
+            assert_eq!(payload, text(wanted, "payload"));
+            let mut out = BytesMut::new();
+            Message::Scram(step, payload.as_bytes()).encode(&mut out).unwrap();
+            assert_eq!(out.len() - 7, usize::try_from(wanted["len"].as_u64().unwrap()).unwrap());
+            assert_eq!(format!("{:02x}", out[3]), text(wanted, "type"));
+            assert_eq!(format!("{:02x}", out[out.len() - 1]), text(wanted, "checksum"));
+        }
+    }
+}

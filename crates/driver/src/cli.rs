@@ -110,13 +110,29 @@ pub fn announce(address: SocketAddr, role: &str) {
     let _ = writeln!(out, "listening on {address} ({role})").and_then(|()| out.flush());
 }
 
-/// Ends the process as the workspace's programs do: 0 for success, 1 with one line on stderr for a failure.
+/// Ends the process as the workspace's programs do: 0 for success, 1 with one line on stderr for a failure, 2 if the
+/// failure is for the person to mend who gave the arguments ([`usage_if`]).
 pub fn exit(result: anyhow::Result<()>) -> std::process::ExitCode {
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            std::process::ExitCode::from(1)
+            std::process::ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+/// Marks an error as one of usage if `is_usage` says so of one of its causes.
+pub fn usage_if(is_usage: fn(&(dyn std::error::Error + 'static)) -> bool, error: anyhow::Error) -> anyhow::Error {
+    if error.chain().any(is_usage) { error.context(Usage) } else { error }
+}
+
+/// Mark of an error that wants other arguments.
+#[derive(Debug)]
+struct Usage;
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("this cannot be used")
     }
 }

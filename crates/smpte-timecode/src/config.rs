@@ -1,6 +1,7 @@
 //! Limits and defaults of the session machines.
 
 use alloc::borrow::Cow;
+use core::fmt;
 use core::time::Duration;
 
 use crate::message::Extensions;
@@ -13,7 +14,7 @@ use crate::message::Extensions;
 /// let config = ServerConfig::new([7; 32]).with_max_clients(100).with_address("localhost", 8080);
 /// assert_eq!(config.max_clients, 100);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
     /// Seed of the generator of session ids, from the operating system's randomness: who knows it knows the ids.
@@ -92,6 +93,23 @@ impl ServerConfig {
     #[must_use]
     pub fn with_address(self, host: impl Into<Cow<'static, str>>, port: u16) -> Self {
         Self { host: host.into(), port, ..self }
+    }
+}
+
+/// Without the seed.
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("max_clients", &self.max_clients)
+            .field("max_sessions", &self.max_sessions)
+            .field("max_line", &self.max_line)
+            .field("announcement_burst", &self.announcement_burst)
+            .field("announcements_per_second", &self.announcements_per_second)
+            .field("truncated_labels", &self.truncated_labels)
+            .field("server_name", &self.server_name)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 

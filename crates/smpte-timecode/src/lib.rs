@@ -41,10 +41,12 @@ pub use timecode::Timecode;
 
 // carriers
 pub mod address;
-pub mod ltc;
 pub mod artnet;
+pub mod atc;
 pub mod files;
+pub mod ltc;
 pub mod mtc;
+pub mod vitc;
 
 // session protocol
 pub mod client;

@@ -27,7 +27,11 @@ pub enum Rounding {
 impl Rounding {
     /// `num / den` as a whole number. `den` is above 0 and below 2^126.
     pub(crate) const fn divide(self, num: i128, den: i128) -> i128 {
-        let (floor, rest) = (num.div_euclid(den), num.rem_euclid(den));
+        self.round(num.div_euclid(den), num.rem_euclid(den), den)
+    }
+
+    /// `floor` and `rest / den`, which is from 0 to below 1.
+    const fn round(self, floor: i128, rest: i128, den: i128) -> i128 {
         let up = match self {
             Self::Floor => false,
             Self::Ceiling => rest > 0,
@@ -132,7 +136,8 @@ impl RealTime {
         // Whole seconds (at most 2^64) and the rest apart, so that no product passes 2^104.
         let (mul, div, den) = (mul as i128, div as i128, self.den as i128);
         let (whole, rest) = (self.num.div_euclid(den) * mul, self.num.rem_euclid(den) * mul);
-        whole.div_euclid(div) + rounding.divide(whole.rem_euclid(div) * den + rest, den * div)
+        let (rest, den) = (whole.rem_euclid(div) * den + rest, den * div);
+        rounding.round(whole.div_euclid(div) + rest / den, rest % den, den)
     }
 
     const fn reduced(num: i128, den: u64) -> Self {

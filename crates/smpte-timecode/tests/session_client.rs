@@ -465,3 +465,8 @@ fn extensions_are_asked_as_configured() {
     stage.open(1, Transport::WebSocket);
     assert_eq!(stage.take_sent(), [r#"{"type": "hello", "extensions": ["frame"]}"#]);
 }
+
+#[test]
+fn errors_are_small() {
+    assert!(size_of::<UsageError>() <= 32 && size_of::<DecodeError>() <= 32);
+}

@@ -117,27 +117,25 @@ fn displays_run_on_the_servers_clock() {
         stage.on_client(*client, |client, _| client.join(&id.to_string()[..6]).unwrap());
     }
     stage.world.run_for(Duration::from_secs(20));
-    let (mut right, mut looks) = (0, 0);
-    let mut last = [None; 3]; let mut cnt=[0;3]; let mut pos=[0;3];
+    let (mut right, mut looks) = ([0; 3], 0);
+    let mut last = [None; 3];
     for _ in 0..20_000 {
         stage.world.run_for(Duration::from_micros(7_301));
         let truth = stage.truth(id);
-        for (ci,(client, last)) in clients.iter().zip(&mut last).enumerate() {
-            if looks % 3000 < 3 { let off = stage.on_client(*client, |c, now| c.moment(now).unwrap().began.as_nanos() as i64 ); let rt=stage.on_client(*client, |c,_| c.status().round_trip); let tr=stage.on_server(|s,now| { let _ = s; now.as_nanos() as i64}); eprintln!("{ci} rt {rt:?} {off} {tr}"); }
+        for ((client, last), right) in clients.iter().zip(&mut last).zip(&mut right) {
             let shown = stage.shown(*client, rate);
             let error = apart(shown, truth);
             assert!(error.abs() <= 1, "{shown} is shown at {truth}");
-            if error!=0 { cnt[ci]+=1; if error>0 {pos[ci]+=1;} }
-            right += u32::from(error == 0);
-            looks += 1;
+            *right += u32::from(error == 0);
             assert!(last.is_none_or(|last| apart(shown, last) >= 0), "{last:?} then {shown}");
             *last = Some(shown);
         }
         stage.world.drain().for_each(drop);
+        looks += 1;
     }
-    // with 120 ms and 30 ms of jitter each way, the clock is known to a few milliseconds of the frame's 16.7
-    eprintln!("{cnt:?} {pos:?}");
-    assert!(right * 100 > looks * 85, "{right} of {looks}");
+    // the clock is known to a part of the jitter, which is 1, 10 and 30 ms each way; a frame is 16.7 ms
+    let percent = right.map(|right| right * 100 / looks);
+    assert!(percent[0] >= 98 && percent[1] >= 85 && percent[2] >= 50, "{percent:?}");
 }
 
 #[test]

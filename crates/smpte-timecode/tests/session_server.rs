@@ -446,3 +446,9 @@ fn what_makes_no_sense_is_passed_over() {
     stage.input(ghost, Input::Closed(CloseReason::Remote));
     assert!(stage.got.is_empty() && stage.closed.is_empty() && stage.events.is_empty());
 }
+
+#[test]
+fn the_seed_is_not_shown() {
+    let config = ServerConfig::new([0xA5; 32]);
+    assert!(!format!("{config:?}{:?}", smpte_timecode::server::Server::new(config.clone())).contains("165"));
+}

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use driver::{cli, shutdown};
-use smpte_programs::serve;
+use smpte_programs::chase::{self, Source};
+use smpte_programs::{serve, wav};
 use smpte_timecode::config::ServerConfig;
 
 /// Serve SMPTE timecode sessions: clients create and join them, and get one update a frame
@@ -40,6 +41,9 @@ struct Options {
     /// Count and label as the original Python server does: 29 labels a second at 29.97, its seven rates only
     #[arg(long)]
     compat_truncated_labels: bool,
+    /// Add a session that follows the LTC in a WAV file, played in its own time, or in WAV on stdin for -
+    #[arg(long, value_name = "FILE.wav|-")]
+    chase: Option<String>,
     #[command(flatten)]
     logging: cli::Logging,
 }
@@ -72,6 +76,18 @@ async fn run(options: Options) -> Result<()> {
     }
     if !options.no_status {
         tokio::spawn(serve::log_status(server.clone(), Duration::from_secs(30)));
+    }
+
+    if let Some(name) = &options.chase {
+        let title = format!("LTC from {name}");
+        tokio::select! {
+            // A recording that cannot be chased ends the program; a live source may take its time.
+            made = chase::follow(&server, &title, Source::from_name(name)) => {
+                let id = made.map_err(|error| cli::usage_if(wav::is_broken, error)).context("--chase")?;
+                println!("chasing {name} in session {id}");
+            }
+            () = stop.cancelled() => {}
+        }
     }
 
     stop.cancelled().await;

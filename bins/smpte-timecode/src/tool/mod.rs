@@ -10,7 +10,7 @@ mod ltc;
 mod mtc;
 mod output;
 mod parse;
-//VITCmod vitc;
+mod vitc;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -63,7 +63,12 @@ enum Command {
         #[command(subcommand)]
         command: mtc::Command,
     },
-    //VITCCMD
+    /// Write or read the 90 bits of a line of vertical interval timecode
+    Vitc {
+        /// What to do.
+        #[command(subcommand)]
+        command: vitc::Command,
+    },
     /// Send or receive timecode over Art-Net
     Artnet {
         /// What to do.
@@ -98,7 +103,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Convert(convert) => convert.run(out),
         Command::Ltc { command } => command.run(out),
         Command::Mtc { command } => command.run(out),
-        //VITCRUN
+        Command::Vitc { command } => command.run(out),
         Command::Artnet { command } => command.run(out),
     }
 }

@@ -68,11 +68,8 @@ impl<'a> Feed<'a> {
                 step
             };
             let step = match step {
-                Step::Need(needed, why) => match self.wait(needed, why) {
-                    Some(step) => step,
-                    None if self.taken < self.input.len() => continue,
-                    None => return None,
-                },
+                Step::Need(needed, _) if self.take_more(needed) => continue,
+                Step::Need(_, why) => self.wait(why)?,
                 step => step,
             };
             match step {
@@ -108,17 +105,19 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// More bytes are needed. Takes them if they are there, says what to do if the time has come, or notes when it will.
-    fn wait(&mut self, needed: usize, why: Why) -> Option<Step> {
-        let decoder = &mut *self.decoder;
+    /// Copies what is needed to decide to the decoder; false if there is nothing left.
+    fn take_more(&mut self, needed: usize) -> bool {
         let rest = self.input.get(self.taken..).unwrap_or_default();
-        if !rest.is_empty() {
-            let take = needed.saturating_sub(decoder.held()).min(rest.len());
-            decoder.held.extend_from_slice(rest.get(..take).unwrap_or_default());
-            self.taken += take;
-            self.copied += take;
-            return None;
-        }
+        let take = needed.saturating_sub(self.decoder.held()).min(rest.len());
+        self.decoder.held.extend_from_slice(rest.get(..take).unwrap_or_default());
+        self.taken += take;
+        self.copied += take;
+        take > 0
+    }
+
+    /// There are no more bytes. Says what to do if the time has come, or notes when it will.
+    fn wait(&mut self, why: Why) -> Option<Step> {
+        let decoder = &mut *self.decoder;
         if decoder.held() == 0 {
             decoder.wait = None;
             return None;

@@ -103,7 +103,8 @@ impl ServerClock {
     }
 
     fn best(&self, now: Instant) -> Option<Trip> {
-        let bound = |trip: &&Trip| trip.length / 2 + now.saturating_since(trip.back) / (1_000_000 / DRIFT_PPM);
+        let bound =
+            |trip: &&Trip| trip.length / 2 + now.saturating_since(trip.back) / (1_000_000 / DRIFT_PPM);
         self.trips.iter().flatten().min_by_key(bound).copied()
     }
 }

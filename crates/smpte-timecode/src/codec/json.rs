@@ -385,6 +385,7 @@ fn to_usize(offset: u32) -> usize {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use proptest::prelude::*;
 
     #[test]
     fn strings_are_written_as_python_writes_them() {
@@ -480,6 +481,67 @@ mod tests {
             "\"\u{1}\"",
         ] {
             assert!(matches!(Value::parse(wrong), Err(DecodeError::Syntax { .. })), "{wrong:?}");
+        }
+    }
+
+    /// Any JSON, as a tree.
+    fn tree() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".{0,8}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                prop::collection::btree_map(".{0,4}", inner, 0..5)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn same(found: Value<'_>, tree: &serde_json::Value) -> bool {
+        match (found, tree) {
+            (Value::Null, serde_json::Value::Null) => true,
+            (Value::Bool(a), serde_json::Value::Bool(b)) => a == *b,
+            (Value::Number(_), serde_json::Value::Number(b)) => found.integer() == b.as_i64(),
+            (Value::String(_), serde_json::Value::String(b)) => found.text().as_deref() == Some(b),
+            (Value::Array(_), serde_json::Value::Array(b)) => {
+                found.elements().count() == b.len() && found.elements().zip(b).all(|(a, b)| same(a, b))
+            }
+            (Value::Object(_), serde_json::Value::Object(b)) => {
+                let alike = |((k, v), (key, value)): ((Cow<'_, str>, Value<'_>), (&String, _))| {
+                    k == *key && same(v, value)
+                };
+                found.members().count() == b.len() && found.members().zip(b).all(alike)
+            }
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_another_writer_writes_is_read_alike(tree in tree(), pretty: bool) {
+            let json = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) }.unwrap();
+            prop_assert!(same(Value::parse(&json).unwrap(), &tree), "{json}");
+        }
+
+        #[test]
+        fn what_we_write_is_read_alike_by_another(text in ".{0,40}", value: i64) {
+            let mut out = BytesMut::new();
+            ObjectWriter::new(&mut out).string("text", &text).signed("value", value).end();
+            prop_assert!(out.is_ascii());
+            let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(read, serde_json::json!({ "text": text, "value": value }));
+        }
+
+        #[test]
+        fn no_text_does_harm(text in ".{0,200}") {
+            if let Ok(value) = Value::parse(&text) {
+                value.members().for_each(drop);
+                value.elements().for_each(drop);
+            }
         }
     }
 }

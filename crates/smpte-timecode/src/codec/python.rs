@@ -18,7 +18,9 @@ fn is_space(c: char) -> bool {
 /// `int(text)`: digits of any script, with a sign, with white space around, with single underscores between digits.
 /// `None` where Python raises an error. Numbers beyond 64 bits saturate.
 pub(crate) fn int(text: &str) -> Option<i64> {
-    let text = strip(text);
+    // not `strip`: of the ASCII characters, those count here that C takes for white space
+    let is_space = |c: char| if c.is_ascii() { matches!(c, '\t'..='\r' | ' ') } else { c.is_whitespace() };
+    let text = text.trim_matches(is_space);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -144,8 +146,8 @@ mod tests {
         for (text, value) in [
             ("0", 0),
             ("007", 7),
-            (" 12\t", 12),
-            ("\u{a0}+5\u{1f}", 5),
+            (" 12\t\u{b}", 12),
+            ("\u{a0}+5\u{85}", 5),
             ("-1", -1),
             ("1_0", 10),
             ("1_0_0", 100),
@@ -158,8 +160,24 @@ mod tests {
             assert_eq!(int(text), Some(value), "{text:?}");
         }
         for text in [
-            "", " ", "aa", "1.5", "_1", "1_", "1__0", "+", "--1", "+ 1", "1 0", "0x1", "\u{b2}", "\u{2160}",
-            "1\0", "\u{66a}",
+            "",
+            " ",
+            "aa",
+            "1.5",
+            "_1",
+            "1_",
+            "1__0",
+            "+",
+            "--1",
+            "+ 1",
+            "1 0",
+            "0x1",
+            "\u{b2}",
+            "\u{2160}",
+            "1\0",
+            "\u{66a}",
+            "1\u{1c}",
+            "\u{661}\u{1f}",
         ] {
             assert_eq!(int(text), None, "{text:?}");
         }

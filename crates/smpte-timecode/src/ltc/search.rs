@@ -15,18 +15,22 @@
 use super::history::{Fixed, History, ONE};
 use super::soft::{Lock, fixed};
 
-/// Cells that must fit.
+/// Cells that must fit, and how many of them are looked at first.
 const CELLS: usize = 16;
-/// Sums in a window: 16 cells of 8, a cell to shift by, and half a cell.
-const WINDOW: usize = 8 * CELLS + 8 + 4;
+const FIRST_CELLS: usize = 8;
+/// Sums in a window: 16 cells of 8, a cell to shift by, and half a cell, and some for the last steps of the grid.
+const WINDOW: usize = 8 * CELLS + 8 + 4 + 8;
 /// Ones and zeros that a stretch must have at least.
 const OF_EACH: u32 = 2;
 /// Octaves at most: 8 * 2^15 samples a cell are far beyond the slowest.
 const MAX_OCTAVES: usize = 16;
-/// Phases tried in a cell, all at once.
-const PHASES: usize = 12;
-/// From one period to the next that is tried.
-const PERIOD_STEP: f32 = 1.01;
+/// Phases tried at once: first all of a cell, then those about one that fits.
+const PHASES: usize = 8;
+const COARSE_PHASES: [f32; PHASES] = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875];
+const FINE_PHASES: [f32; PHASES] = [-0.105, -0.075, -0.045, -0.015, 0.015, 0.045, 0.075, 0.105];
+/// From one period to the next that is tried first, and those tried about one that fits.
+const COARSE_STEP: f32 = 1.025;
+const FINE_PERIODS: [f32; 7] = [0.985, 0.99, 0.995, 1.0, 1.005, 1.01, 1.015];
 /// A step or middle may be off by this part of the mean step.
 const MARGIN: f32 = 0.55;
 
@@ -154,20 +158,29 @@ impl Window {
         if !self.is_lively {
             return None;
         }
-        let mut best = None;
+        let mut best: Option<Fit> = None;
         let mut period = self.octave.shortest;
-        while period < self.octave.shortest * 2.1 {
-            best = self.fit(period, best);
-            period *= PERIOD_STEP;
+        while period < self.octave.shortest * 2.0 * COARSE_STEP {
+            // later than the window's start, so that a finer phase can be earlier
+            let starts = COARSE_PHASES.map(|phase| period * (0.125 + phase));
+            for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(|fits| peaks(fits)) {
+                let fine = FINE_PERIODS.into_iter().filter_map(|factor| {
+                    let starts = FINE_PHASES.map(|phase| coarse.start + period * phase);
+                    self.fits(starts, period * factor, CELLS)
+                });
+                let fine = fine.flatten().flatten().filter(Fit::has_both);
+                best = fine.chain(best).max_by(|a, b| a.quality.total_cmp(&b.quality));
+            }
+            period *= COARSE_STEP;
         }
         best.map(|fit| self.lock(&fit))
     }
 
-    /// The best fit of cells of this period in any phase, if it is better than the best so far.
+    /// The fits of so many cells of this period from these starts, if there are any.
     #[inline]
-    fn fit(&self, period: f32, best: Option<Fit>) -> Option<Fit> {
+    fn fits(&self, starts: [f32; PHASES], period: f32, cells: usize) -> Option<[Option<Fit>; PHASES]> {
         let half = period / 2.0;
-        let mut boundaries = PHASE.map(|phase| period * (1.0 + phase));
+        let mut boundaries = starts.map(|start| start + period);
         // sums over half bits: the first of the cell, the second of the one before
         let mut sums = boundaries.map(|at| self.sum_to(at));
         let mut seconds = [0.0; PHASES];
@@ -175,9 +188,10 @@ impl Window {
             *second = sum - self.sum_to(at - half);
         }
         let mut phases = [Phase::NEW; PHASES];
-        for cell in 0..CELLS - 1 {
+        for cell in 0..cells - 1 {
             let mut is_any_left = false;
-            for (((phase, boundary), sum), second) in phases.iter_mut().zip(&mut boundaries).zip(&mut sums).zip(&mut seconds) {
+            let levels = boundaries.iter_mut().zip(&mut sums).zip(&mut seconds);
+            for (phase, ((boundary, sum), second)) in phases.iter_mut().zip(levels) {
                 let sum_middle = self.sum_to(*boundary + half);
                 let after = sum_middle - *sum;
                 is_any_left |= phase.add(cell, after - *second, *second, after);
@@ -186,17 +200,20 @@ impl Window {
                 *second = *sum - sum_middle;
             }
             if !is_any_left {
-                return best;
+                return None;
             }
         }
-        let fits = phases.iter().zip(PHASE).filter_map(|(phase, start)| phase.fit(start * period, period));
-        fits.chain(best).max_by(|a, b| a.quality.total_cmp(&b.quality))
+        let mut fits = [None; PHASES];
+        for (fit, (phase, start)) in fits.iter_mut().zip(phases.iter().zip(starts)) {
+            *fit = phase.fit(start, period, cells);
+        }
+        Some(fits)
     }
 
     /// The sum up to `position`, parts of sums counted in part.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 141")]
-    #[expect(clippy::indexing_slicing, reason = "positions are below 17.5 of the longest cells, the window's length")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 148")]
+    #[expect(clippy::indexing_slicing, reason = "at most the window's length")]
     fn sum_to(&self, position: f32) -> f32 {
         let whole = (position as usize).min(WINDOW);
         let part = position - whole as f32;
@@ -213,22 +230,29 @@ impl Window {
     }
 }
 
-/// The phases tried, in cells.
-const PHASE: [f32; PHASES] = {
-    let (mut phases, mut at, mut value) = ([0.0; PHASES], 0, 0.0);
-    while at < PHASES {
-        phases[at] = value / PHASES as f32;
-        (at, value) = (at + 1, value + 1.0);
-    }
-    phases
-};
+/// Those that fit no worse than the phases on either side.
+fn peaks(fits: &[Option<Fit>; PHASES]) -> impl Iterator<Item = Fit> {
+    let quality = |at: usize| fits.get(at % PHASES).copied().flatten().map_or(0.0, |fit| fit.quality);
+    let is_peak = move |at: usize| quality(at) >= quality(at + 1) && quality(at) >= quality(at + PHASES - 1);
+    fits.iter().enumerate().filter_map(move |(at, fit)| fit.filter(|_| is_peak(at)))
+}
 
 /// A period and phase, in sums.
+#[derive(Clone, Copy)]
 struct Fit {
     quality: f32,
     amplitude: f32,
     start: f32,
     period: f32,
+    ones: u32,
+    zeros: u32,
+}
+
+impl Fit {
+    /// Whether there are ones and zeros enough to know the speed.
+    fn has_both(&self) -> bool {
+        self.ones >= OF_EACH && self.zeros >= OF_EACH
+    }
 }
 
 /// How cells of one phase fit so far. Levels are sums over a half bit.
@@ -268,13 +292,12 @@ impl Phase {
         self.worst > 0.0
     }
 
-    /// The result after all cells.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "16")]
-    fn fit(&self, start: f32, period: f32) -> Option<Fit> {
-        let cells = CELLS as u32 - 2;
-        let has_both = self.ones >= OF_EACH && self.ones <= cells - OF_EACH;
-        let amplitude = self.total / (CELLS - 1) as f32 / period;
-        (self.worst > 0.0 && has_both).then_some(Fit { quality: self.worst, amplitude, start, period })
+    /// The result after so many cells.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "16 at most")]
+    fn fit(&self, start: f32, period: f32, cells: usize) -> Option<Fit> {
+        let amplitude = self.total / (cells - 1) as f32 / period;
+        let zeros = cells as u32 - 2 - self.ones;
+        (self.worst > 0.0).then_some(Fit { quality: self.worst, amplitude, start, period, ones: self.ones, zeros })
     }
 }
 

@@ -65,7 +65,7 @@ pub struct DecodedWord {
     /// 100 for a perfect signal, less the nearer its worst cell was to being misread; 0 if one or more of the checks
     /// on its cells failed, so that only the neighbours vouch for it.
     pub confidence: u8,
-    /// Peak level: 32 768 is full scale.
+    /// Level of the plateaus: 32 768 is full scale.
     pub level: u16,
     /// How it stands to the word reported before it.
     pub continuity: Continuity,

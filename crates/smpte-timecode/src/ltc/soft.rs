@@ -17,10 +17,14 @@
 
 use super::history::{Fixed, History, ONE};
 
-/// A boundary is weak if its step is below this part of the usual one.
-const WEAK_STEP: f32 = 0.4;
-/// A cell does not agree if the step in its middle is off by more than this part of those at its boundaries.
-const WEAK_MIDDLE: f32 = 0.55;
+/// A boundary is weak if its step is below this part of the usual one. Where the signal was gone for a bit or less,
+/// steps are half of what they were.
+const WEAK_STEP: f32 = 0.6;
+/// A cell's middle is weak if its step is off by more than this part of those at the boundaries.
+const WEAK_MIDDLE: f32 = 0.4;
+/// The same for a cell that is bad: one that speaks against there being a signal.
+const BAD_STEP: f32 = 0.4;
+const BAD_MIDDLE: f32 = 0.55;
 /// A bad cell adds this to the trouble, a good one takes 1 away.
 const BAD_CELL: u32 = 3;
 /// At this much trouble the signal is lost.
@@ -151,10 +155,10 @@ impl Tracker {
             }
             let before = Edge::at(history, start, period / 2);
             let judged = Judgement::of(&before, &edge, amplitude);
-            if judged.weak_middle || is_weak(&edge, amplitude) {
+            if judged.is_bad || is_below(BAD_STEP, &edge, amplitude) {
                 break;
             }
-            if !before.known || is_weak(&before, amplitude) {
+            if !before.known || is_below(BAD_STEP, &before, amplitude) {
                 // where the signal begins there is only half a step
                 boundary = start;
                 break;
@@ -178,10 +182,9 @@ impl Tracker {
         }
         let edge = Edge::at(history, end, half);
         let judged = Judgement::of(&self.edge, &edge, self.amplitude);
-        let weak_start = self.edge.known && is_weak(&self.edge, self.amplitude);
-        let weak_end = edge.known && is_weak(&edge, self.amplitude);
-
-        let bad = judged.weak_middle || weak_end;
+        let weak_start = self.edge.known && is_below(WEAK_STEP, &self.edge, self.amplitude);
+        let bad_end = edge.known && is_below(BAD_STEP, &edge, self.amplitude);
+        let bad = judged.is_bad || bad_end;
         if bad {
             if self.trouble == 0 {
                 self.trouble_since = start;
@@ -193,7 +196,7 @@ impl Tracker {
         } else {
             self.trouble = self.trouble.saturating_sub(1);
         }
-        let late = if weak_end { 0 } else { edge.late.clamp(-self.period / 8, self.period / 8) };
+        let late = if bad_end { 0 } else { edge.late.clamp(-self.period / 8, self.period / 8) };
         let is_clean = !bad && edge.step().abs() > 1.4 * self.amplitude && late.abs() < self.period / 16 + ONE / 2;
         self.clean = if is_clean { self.clean + 1 } else { 0 };
         if !bad && edge.known {
@@ -242,6 +245,7 @@ impl Tracker {
 struct Judgement {
     one: bool,
     weak_middle: bool,
+    is_bad: bool,
     quality: u8,
 }
 
@@ -265,8 +269,8 @@ impl Judgement {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         let quality = (100.0 * margin).clamp(0.0, 100.0) as u8;
         // not `error > ...`: a step that is no number is weak too
-        let agrees = error <= WEAK_MIDDLE * step;
-        Self { one, weak_middle: !agrees, quality }
+        let agrees = |part: f32| error <= part * step;
+        Self { one, weak_middle: !agrees(WEAK_MIDDLE), is_bad: !agrees(BAD_MIDDLE), quality }
     }
 }
 
@@ -277,9 +281,10 @@ impl Edge {
     }
 }
 
-fn is_weak(edge: &Edge, amplitude: f32) -> bool {
-    let strong = edge.step().abs() >= WEAK_STEP * 2.0 * amplitude;
-    !strong
+/// Whether the step is below this part of what it should be, or no number.
+fn is_below(part: f32, edge: &Edge, amplitude: f32) -> bool {
+    let reaches = edge.step().abs() >= part * 2.0 * amplitude;
+    !reaches
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "2^47 samples are 90 years at 48 kHz")]

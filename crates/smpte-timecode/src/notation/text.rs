@@ -38,13 +38,12 @@ impl LabelText {
             DropMark::Colon => (COLON, COLON),
         };
         let (between, before_frames) = (between as u64, before_frames as u64);
-        let (hours, minutes, seconds) =
-            (digits(fields.hours), digits(fields.minutes), digits(fields.seconds));
+        let (hundreds, frames) = (fields.frames / 100, fields.frames % 100);
+        let [hours, minutes, seconds, frames] =
+            digits([fields.hours as u16, fields.minutes as u16, fields.seconds as u16, frames]);
         let first = hours | between << 16 | minutes << 24 | between << 40 | seconds << 48;
-        #[expect(clippy::cast_possible_truncation, reason = "frames <= 999")]
-        let (hundreds, frames) = ((fields.frames / 100) as u8, digits((fields.frames % 100) as u8));
         let second = if rate.frame_digits() == 3 {
-            before_frames | ((b'0' + hundreds) as u64) << 8 | frames << 16 | 12 << 56
+            before_frames | (0x30 | hundreds as u64) << 8 | frames << 16 | 12 << 56
         } else {
             before_frames | frames << 8 | 11 << 56
         };
@@ -100,9 +99,13 @@ impl fmt::Debug for LabelText {
     }
 }
 
-/// Two decimal digits of a number below 100, the tens in the low byte.
+/// Two decimal digits of each of four numbers below 100, the tens in the low byte.
+// All at once, 16 bits for each: n * 103 / 1024 is n / 10 for n up to 178, and no product reaches into the next.
 #[inline]
-const fn digits(number: u8) -> u64 {
-    let (tens, units) = (number / 10, number % 10);
-    0x3030 | tens as u64 | (units as u64) << 8
+const fn digits([a, b, c, d]: [u16; 4]) -> [u64; 4] {
+    let numbers = a as u64 | (b as u64) << 16 | (c as u64) << 32 | (d as u64) << 48;
+    let tens = (numbers * 103) >> 10 & 0x000f_000f_000f_000f;
+    let units = numbers - tens * 10;
+    let digits = 0x3030_3030_3030_3030 | tens | units << 8;
+    [digits & 0xffff, digits >> 16 & 0xffff, digits >> 32 & 0xffff, digits >> 48]
 }

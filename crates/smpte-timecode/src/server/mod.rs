@@ -111,7 +111,8 @@ impl Server {
             deadlines: BTreeSet::new(),
             wall_offset: None,
             out: Outbox::default(),
-            config,
+            // the seed is used up
+            config: ServerConfig { rng_seed: [0; 32], ..config },
         }
     }
 

@@ -4,17 +4,17 @@
 use smpte_timecode::ltc::{DecodedWord, Decoder, Encoder, EncoderConfig, Level};
 use smpte_timecode::{Rate, Timecode};
 
-pub const SAMPLE_RATE: u32 = 48_000;
+pub(crate) const SAMPLE_RATE: u32 = 48_000;
 
 /// Uniform and normal numbers from a seed: xorshift64*.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,16 +22,16 @@ impl Random {
     }
 
     /// 0 to 1.
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.uniform() * end as f64) as usize
     }
 
     /// Normally distributed with standard deviation 1 (Box and Muller).
-    pub fn normal(&mut self) -> f32 {
+    pub(crate) fn normal(&mut self) -> f32 {
         let (u, v) = (1.0 - self.uniform(), self.uniform());
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
     }
@@ -39,27 +39,27 @@ impl Random {
 
 /// LTC as it was sent: what label is where.
 #[derive(Clone)]
-pub struct Sent {
-    pub samples: Vec<f32>,
-    pub words: Vec<SentWord>,
+pub(crate) struct Sent {
+    pub(crate) samples: Vec<f32>,
+    pub(crate) words: Vec<SentWord>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct SentWord {
-    pub label: Timecode,
-    pub user_bits: u32,
-    pub start: f64,
-    pub end: f64,
-    pub reverse: bool,
+pub(crate) struct SentWord {
+    pub(crate) label: Timecode,
+    pub(crate) user_bits: u32,
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    pub(crate) reverse: bool,
 }
 
 impl Sent {
     /// `count` words from `label` on at `speed` times normal speed, peak level 1.
-    pub fn new(label: &str, rate: Rate, count: u64, speed: f64) -> Self {
+    pub(crate) fn new(label: &str, rate: Rate, count: u64, speed: f64) -> Self {
         Self::at_sample_rate(label, rate, count, (f64::from(SAMPLE_RATE) / speed).round() as u32)
     }
 
-    pub fn at_sample_rate(label: &str, rate: Rate, count: u64, sample_rate: u32) -> Self {
+    pub(crate) fn at_sample_rate(label: &str, rate: Rate, count: u64, sample_rate: u32) -> Self {
         let start = Timecode::parse(label, rate).unwrap();
         let mut config = EncoderConfig::new(start, sample_rate);
         config.level = Level::FULL_SCALE;
@@ -79,7 +79,7 @@ impl Sent {
     }
 
     /// Played backwards.
-    pub fn reversed(mut self) -> Self {
+    pub(crate) fn reversed(mut self) -> Self {
         let length = self.samples.len() as f64;
         self.samples.reverse();
         self.words.reverse();
@@ -91,38 +91,38 @@ impl Sent {
     }
 
     /// From sample `from` to before `to`; words that are cut are gone.
-    pub fn cut(&self, from: usize, to: usize) -> Self {
+    pub(crate) fn cut(&self, from: usize, to: usize) -> Self {
         let inside = |word: &&SentWord| word.start >= from as f64 && word.end <= to as f64;
         let moved = |&word: &SentWord| SentWord { start: word.start - from as f64, end: word.end - from as f64, ..word };
         Self { samples: self.samples[from..to].to_vec(), words: self.words.iter().filter(inside).map(moved).collect() }
     }
 
     /// With `other` right after it.
-    pub fn then(mut self, other: &Self) -> Self {
+    pub(crate) fn then(mut self, other: &Self) -> Self {
         let at = self.samples.len() as f64;
         self.samples.extend(&other.samples);
         self.words.extend(other.words.iter().map(|&w| SentWord { start: w.start + at, end: w.end + at, ..w }));
         self
     }
 
-    pub fn map(mut self, change: impl FnMut(f32) -> f32) -> Self {
+    pub(crate) fn map(mut self, change: impl FnMut(f32) -> f32) -> Self {
         self.samples = self.samples.into_iter().map(change).collect();
         self
     }
 
-    pub fn gain_db(self, db: f32) -> Self {
+    pub(crate) fn gain_db(self, db: f32) -> Self {
         let gain = 10_f32.powf(db / 20.0);
         self.map(|sample| sample * gain)
     }
 
     /// Adds noise `db` below the peak level of 1, as root mean square.
-    pub fn with_noise(self, db: f32, seed: u64) -> Self {
+    pub(crate) fn with_noise(self, db: f32, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let deviation = 10_f32.powf(-db / 20.0);
         self.map(|sample| sample + deviation * random.normal())
     }
 
-    pub fn with_hum(self, hertz: f64, peak: f32) -> Self {
+    pub(crate) fn with_hum(self, hertz: f64, peak: f32) -> Self {
         let mut at = 0.0;
         self.map(|sample| {
             at += hertz / f64::from(SAMPLE_RATE);
@@ -131,7 +131,7 @@ impl Sent {
     }
 
     /// Through `order` one-pole low-pass filters.
-    pub fn low_passed(mut self, hertz: f64, order: usize) -> Self {
+    pub(crate) fn low_passed(mut self, hertz: f64, order: usize) -> Self {
         let share = 1.0 - (-std::f64::consts::TAU * hertz / f64::from(SAMPLE_RATE)).exp() as f32;
         for _ in 0..order {
             let mut level = 0.0;
@@ -144,7 +144,7 @@ impl Sent {
     }
 
     /// A transformer: no direct voltage, the plateaus tilt.
-    pub fn high_passed(self, hertz: f64) -> Self {
+    pub(crate) fn high_passed(self, hertz: f64) -> Self {
         let share = 1.0 - (-std::f64::consts::TAU * hertz / f64::from(SAMPLE_RATE)).exp() as f32;
         let mut level = 0.0;
         self.map(|sample| {
@@ -154,12 +154,12 @@ impl Sent {
     }
 
     /// Rounded to 16 bits.
-    pub fn quantised(self) -> Self {
+    pub(crate) fn quantised(self) -> Self {
         self.map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) / 32_768.0)
     }
 
     /// `count` gaps of up to `longest` samples in which only `rest` of the signal is left.
-    pub fn with_dropouts(mut self, count: usize, longest: usize, rest: f32, seed: u64) -> Self {
+    pub(crate) fn with_dropouts(mut self, count: usize, longest: usize, rest: f32, seed: u64) -> Self {
         let mut random = Random::new(seed);
         for _ in 0..count {
             let length = 1 + random.below(longest);
@@ -171,7 +171,7 @@ impl Sent {
 }
 
 /// Everything that is decoded from these samples, in one piece.
-pub fn decode(samples: &[f32]) -> Vec<DecodedWord> {
+pub(crate) fn decode(samples: &[f32]) -> Vec<DecodedWord> {
     let mut decoder = Decoder::try_new(SAMPLE_RATE).unwrap();
     let mut words = Vec::new();
     decoder.decode(samples, |word| words.push(word));
@@ -180,15 +180,15 @@ pub fn decode(samples: &[f32]) -> Vec<DecodedWord> {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Score {
+pub(crate) struct Score {
     /// Words reported where they were sent, with their label, user bits and direction.
-    pub right: usize,
+    pub(crate) right: usize,
     /// Words reported where none was, or with anything else.
-    pub wrong: usize,
+    pub(crate) wrong: usize,
 }
 
 /// Compares with what was sent. A word must be within `tolerance` of its length of its place.
-pub fn score(sent: &Sent, words: &[DecodedWord], tolerance: f64) -> Score {
+pub(crate) fn score(sent: &Sent, words: &[DecodedWord], tolerance: f64) -> Score {
     let mut score = Score::default();
     let mut sent_words = sent.words.iter().peekable();
     for word in words {
@@ -205,12 +205,12 @@ pub fn score(sent: &Sent, words: &[DecodedWord], tolerance: f64) -> Score {
 }
 
 /// Decodes and compares.
-pub fn test(sent: &Sent) -> Score {
+pub(crate) fn test(sent: &Sent) -> Score {
     score(sent, &decode(&sent.samples), 0.02)
 }
 
 /// Sounds of several kinds that are no LTC, some of which come near: noise, tones, sweeps, speech, music, data.
-pub fn no_timecode(seconds: usize, seed: u64) -> Vec<(&'static str, Vec<f32>)> {
+pub(crate) fn no_timecode(seconds: usize, seed: u64) -> Vec<(&'static str, Vec<f32>)> {
     let count = seconds * SAMPLE_RATE as usize;
     let time = |at: usize| at as f64 / f64::from(SAMPLE_RATE);
     let sine = |hertz: f64, t: f64| (std::f64::consts::TAU * hertz * t).sin();

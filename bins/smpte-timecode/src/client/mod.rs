@@ -1,0 +1,361 @@
+//! The interactive session client: lines in, events and a running display out.
+
+mod command;
+mod input;
+mod show;
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use driver::shutdown::GRACE;
+use driver::{Driver, Events, Limits};
+use machine::Service;
+use smpte_timecode::UsageError;
+use smpte_timecode::client::{Client, Event};
+use smpte_timecode::config::ClientConfig;
+use smpte_timecode::message::TimecodeKind;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+pub use self::command::{Command, HELP, NotACommand};
+use self::input::{Lines, Printer};
+use crate::feed::{Feeds, Outputs};
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The display is drawn this often where nothing says when it changes.
+const REFRESH: Duration = Duration::from_millis(40);
+
+/// What the client is to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name or address of the server.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// Print one JSON object for each event.
+    pub json: bool,
+    /// Commands to run instead of asking for them.
+    pub script: Option<Vec<Command>>,
+    /// A session to join first.
+    pub join: Option<String>,
+    /// What the session drives.
+    pub outputs: Outputs,
+}
+
+/// Runs the client until it is told to quit, or has nothing more to do.
+///
+/// # Errors
+/// When the server cannot be reached; in a script also when a command fails.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
+    let (driver, events) = Driver::start(Client::new(ClientConfig::new()), Limits::default());
+    // Sound and MIDI own standard output then; everything else goes to stderr.
+    let quiet = options.outputs.use_stdout();
+    let (lines, printer): (Lines, Printer) = match (&options.script, options.outputs.any()) {
+        (None, false) => Lines::open().context("standard input")?,
+        _ => Lines::none(),
+    };
+    let mut program = Program { driver, events, lines, printer, json: options.json, quiet, display: Display::default() };
+    let result = program.run(&options, &stop).await;
+    program.driver.shutdown(GRACE.min(Duration::from_secs(1))).await;
+    result
+}
+
+struct Program {
+    driver: Driver<Client>,
+    events: Events<Event>,
+    lines: Lines,
+    printer: Printer,
+    json: bool,
+    quiet: bool,
+    display: Display,
+}
+
+/// Whether to go on.
+enum Next {
+    GoOn,
+    Quit,
+}
+
+impl Program {
+    async fn run(&mut self, options: &Options, stop: &CancellationToken) -> Result<()> {
+        self.connect(&options.host, options.port).await?;
+        if let Some(id) = &options.join {
+            self.step(Command::Join { id: id.clone() }, stop).await?;
+        }
+        let _feeds = match options.outputs.any() {
+            true => Some(Feeds::start(&self.driver, &options.outputs)?),
+            false => None,
+        };
+        if let Some(script) = &options.script {
+            for command in script {
+                if let Next::Quit = self.step(command.clone(), stop).await? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        self.serve(stop, options.outputs.any()).await
+    }
+
+    /// Obeys lines and shows what happens.
+    async fn serve(&mut self, stop: &CancellationToken, feeding: bool) -> Result<()> {
+        self.ask();
+        loop {
+            let refresh = self.display.next(&self.driver);
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                event = self.events.next() => match event {
+                    Some(event) => {
+                        let lost = matches!(event, Event::Disconnected(_));
+                        self.show(&event);
+                        // A person may connect elsewhere; nobody is there to do so for a feed or a pipe.
+                        if lost && (feeding || !self.lines.is_interactive()) {
+                            bail!("the connection to the server is lost");
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                line = self.lines.next() => {
+                    let Some(line) = line else { return Ok(()) };
+                    match Command::parse(&line) {
+                        Ok(None) => {}
+                        Ok(Some(command)) => {
+                            if let Next::Quit = self.obey(command).await {
+                                return Ok(());
+                            }
+                        }
+                        Err(error) => self.fail(&error.to_string()),
+                    }
+                    self.ask();
+                }
+                () = sleep_until(refresh) => self.draw(),
+            }
+        }
+    }
+
+    /// One command of a script: done only when the server has answered. An error ends the script.
+    async fn step(&mut self, command: Command, stop: &CancellationToken) -> Result<Next> {
+        let wanted: fn(&Event) -> bool = match &command {
+            Command::Create { .. } => |e| matches!(e, Event::SessionCreated { .. }),
+            Command::Join { .. } => |e| matches!(e, Event::SessionJoined { .. }),
+            Command::Start => |e| matches!(e, Event::Timecode { kind: TimecodeKind::Started, .. }),
+            Command::Stop => |e| matches!(e, Event::Timecode { kind: TimecodeKind::Stopped, .. }),
+            Command::Reset { .. } => |e| matches!(e, Event::Timecode { kind: TimecodeKind::Reset, .. }),
+            Command::List => |e| matches!(e, Event::Sessions(_)),
+            Command::Quit => return Ok(Next::Quit),
+            Command::Wait(time) => {
+                return self.wait(*time, stop).await;
+            }
+            _ => |_| true,
+        };
+        let answered = !matches!(command, Command::Leave | Command::Status | Command::Help | Command::Connect { .. });
+        let name = format!("{command:?}");
+        self.local(command).await?;
+        let end = Instant::now() + PATIENCE;
+        while answered {
+            let event = tokio::select! {
+                () = stop.cancelled() => return Ok(Next::Quit),
+                event = timeout(end.saturating_duration_since(Instant::now()), self.events.next()) => event,
+            };
+            let Some(event) = event.with_context(|| format!("no answer to {name}"))? else { return Ok(Next::Quit) };
+            self.show(&event);
+            match &event {
+                Event::ServerError { message } => bail!("{message}"),
+                Event::Refused(error) => bail!("{error}"),
+                Event::Disconnected(_) => bail!("the connection to the server is lost"),
+                event if wanted(event) => break,
+                _ => {}
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    async fn wait(&mut self, time: Duration, stop: &CancellationToken) -> Result<Next> {
+        let end = Instant::now() + time;
+        loop {
+            let refresh = self.display.next(&self.driver);
+            tokio::select! {
+                () = stop.cancelled() => return Ok(Next::Quit),
+                () = sleep_until(end) => return Ok(Next::GoOn),
+                event = self.events.next() => match event {
+                    Some(event) => {
+                        self.show(&event);
+                        if matches!(event, Event::Disconnected(_)) {
+                            bail!("the connection to the server is lost");
+                        }
+                    }
+                    None => return Ok(Next::Quit),
+                },
+                () = sleep_until(refresh) => self.draw(),
+            }
+        }
+    }
+
+    /// One command of a person: what is wrong is shown, and the client goes on.
+    async fn obey(&mut self, command: Command) -> Next {
+        match command {
+            Command::Quit => return Next::Quit,
+            Command::Wait(time) => tokio::time::sleep(time).await,
+            command => {
+                if let Err(error) = self.local(command).await {
+                    self.fail(&format!("{error:#}"));
+                }
+            }
+        }
+        Next::GoOn
+    }
+
+    /// Hands a command to the machine; the answer comes as an event.
+    async fn local(&mut self, command: Command) -> Result<()> {
+        let tell = |call: &dyn Fn(&mut Client) -> Result<(), UsageError>| {
+            self.driver.call(|client, _| call(client).map_err(|e| anyhow::anyhow!("{}", client.explain(e))))
+        };
+        match command {
+            Command::Create { rate, label } => tell(&|c| c.create(&rate, label.as_deref())),
+            Command::Join { id } => tell(&|c| c.join(&id)),
+            Command::Leave => tell(&Client::leave),
+            Command::Start => tell(&Client::start),
+            Command::Stop => tell(&Client::stop),
+            Command::Reset { label } => tell(&|c| c.reset(label.as_deref())),
+            Command::List => tell(&Client::request_sessions),
+            Command::Status => {
+                let status = self.driver.call(|client, _| show::status(client));
+                self.say(status);
+                Ok(())
+            }
+            Command::Help => {
+                self.say(HELP.into());
+                Ok(())
+            }
+            Command::Connect { host, port } => self.connect(&host, port).await,
+            Command::Wait(_) | Command::Quit => Ok(()),
+        }
+    }
+
+    /// Connects, and waits until the server has said what it can do.
+    async fn connect(&mut self, host: &str, port: u16) -> Result<()> {
+        // An old connection is given up only when the new one stands.
+        timeout(PATIENCE, self.driver.connect_tcp((host, port), Service(0)))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .with_context(|| format!("cannot connect to {host}:{port}"))?;
+        let end = Instant::now() + PATIENCE;
+        let mut connected = false;
+        loop {
+            let event = timeout(end.saturating_duration_since(Instant::now()), self.events.next()).await;
+            let event = event.with_context(|| format!("{host}:{port} is no timecode server: it says nothing"))?;
+            let Some(event) = event else { bail!("the connection to the server is lost") };
+            self.show(&event);
+            match event {
+                Event::Connected { .. } => connected = true,
+                Event::Extensions { .. } if connected => return Ok(()),
+                // The old connection may end meanwhile.
+                Event::Disconnected(_) if connected => bail!("{host}:{port} has closed the connection"),
+                _ => {}
+            }
+        }
+    }
+
+    fn ask(&mut self) {
+        if self.lines.is_interactive() {
+            let prompt = self.driver.call(|client, _| show::prompt(client.status().session));
+            self.lines.prompt(prompt);
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        if self.json {
+            self.say(show::json(event).to_string());
+        } else if let Some(text) = show::text(event) {
+            self.say(text);
+        }
+    }
+
+    fn fail(&mut self, message: &str) {
+        if self.json {
+            self.say(serde_json::json!({"event": "error", "message": message}).to_string());
+        } else {
+            self.say(format!("Error: {message}"));
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        self.display.interrupted();
+        if self.quiet {
+            eprintln!("{text}");
+        } else {
+            (self.printer)(text);
+        }
+    }
+
+    /// Draws the label if it has changed.
+    fn draw(&mut self) {
+        if self.json || self.quiet {
+            return;
+        }
+        let Some(line) = self.display.line(&self.driver) else { return };
+        if self.lines.is_interactive() {
+            // Over the label drawn before, which is the line above the prompt if nothing was printed since.
+            let over = if self.display.overwrite() { "\x1b[1A\r\x1b[2K" } else { "" };
+            (self.printer)(format!("{over}{line}"));
+        } else if io::stdout().is_terminal() {
+            print!("\r{line}");
+            let _ = io::stdout().flush();
+        } else if self.display.second_passed() {
+            (self.printer)(line);
+        }
+    }
+}
+
+/// The running label.
+#[derive(Default)]
+struct Display {
+    shown: String,
+    /// The label is the last thing that was printed.
+    on_top: bool,
+    printed: Option<Instant>,
+}
+
+impl Display {
+    /// When to look again.
+    fn next(&self, driver: &Driver<Client>) -> Instant {
+        let wait = driver.call(|client, now| {
+            let running = client.status().session.is_some_and(|s| s.running);
+            let change = client.next_change(now).map(|t| t.saturating_since(now));
+            change.unwrap_or(if running { REFRESH } else { Duration::from_millis(250) })
+        });
+        // A terminal shows no more than this.
+        Instant::now() + wait.max(Duration::from_millis(15))
+    }
+
+    /// The label, if it has changed and runs.
+    fn line(&mut self, driver: &Driver<Client>) -> Option<String> {
+        let line = driver.call(|client, now| {
+            let label = client.display(now)?;
+            let session = client.status().session.filter(|s| s.running)?;
+            Some(format!("{label} ({} fps)", session.framerate))
+        })?;
+        (line != self.shown).then(|| {
+            self.shown.clone_from(&line);
+            line
+        })
+    }
+
+    fn overwrite(&mut self) -> bool {
+        std::mem::replace(&mut self.on_top, true)
+    }
+
+    fn interrupted(&mut self) {
+        self.on_top = false;
+    }
+
+    fn second_passed(&mut self) -> bool {
+        let passed = self.printed.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
+        if passed {
+            self.printed = Some(Instant::now());
+        }
+        passed
+    }
+}

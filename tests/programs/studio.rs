@@ -1,0 +1,154 @@
+//! The studio as a person meets it: one command, one page, in a real browser.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+
+use e2e::browser::{self, Page};
+use e2e::{Running, peer};
+use serde_json::Value;
+
+fn start() -> (Running, SocketAddr) {
+    let studio = Running::start("studio", &["--port", "0", "--no-open"]);
+    let address = studio.address("http");
+    (studio, address)
+}
+
+/// A plain HTTP/1.1 exchange: status line and headers, and body.
+fn request(address: SocketAddr, head: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).unwrap();
+    let (head, body) = all.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn the_state_lists_what_runs() {
+    let (mut studio, address) = start();
+    let smpte = studio.address("smpte tcp");
+    let state = loop {
+        let (head, body) = request(address, &format!("GET /api/state HTTP/1.1\r\nHost: {address}"));
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let state: Value = serde_json::from_str(&body).unwrap();
+        // The session that chases runs from its first word on.
+        if state["sessions"][1]["running"] == true {
+            break state;
+        }
+    };
+    let service = &state["services"][0];
+    assert_eq!((service["name"].as_str(), service["address"].as_str()), (Some("smpte"), Some(&*smpte.to_string())));
+    let sessions = state["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|s| s["running"] == true), "{sessions:?}");
+    assert_eq!((sessions[0]["framerate"].as_str(), sessions[1]["framerate"].as_str()), (Some("29.97df"), Some("25")));
+    studio.signal("INT");
+    assert_eq!(studio.wait().code(), Some(0));
+}
+
+#[test]
+fn other_sites_are_kept_out() {
+    let (_studio, address) = start();
+    for head in [
+        format!("GET /api/state HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example"),
+        "GET /api/state HTTP/1.1\r\nHost: evil.example".into(),
+        format!("GET /smpte HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\nUpgrade: websocket"),
+    ] {
+        let (answer, _) = request(address, &head);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{head}: {answer}");
+    }
+    let (answer, _) = request(address, &format!("GET /smpte HTTP/1.1\r\nHost: {address}"));
+    assert!(answer.starts_with("HTTP/1.1 426"), "{answer}");
+    let (answer, _) = request(address, &format!("GET /panels/../../etc/passwd HTTP/1.1\r\nHost: {address}"));
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+#[test]
+fn a_taken_port_is_an_error_if_asked_for_and_replaced_if_not() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut studio = Running::start("studio", &["--port", &port, "--no-open"]);
+    assert_eq!(studio.wait().code(), Some(1));
+    // Two studios at once: the second finds the default ports of the first taken and takes others.
+    let (a, _) = start();
+    let (b, _) = start();
+    assert_ne!(a.address("smpte tcp"), b.address("smpte tcp"));
+}
+
+#[test]
+fn the_page_shows_running_timecode_and_controls_it() {
+    if !peer("Chromium", || browser::find().is_some()) {
+        return;
+    }
+    let (_studio, address) = start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        runtime.block_on(async {
+            let mut page = Page::open(&format!("http://{address}/"), width, height).await.unwrap();
+            page_works(&mut page, width).await.unwrap();
+        });
+    }
+}
+
+async fn page_works(page: &mut Page, width: u32) -> anyhow::Result<()> {
+    // Both sessions of the studio are there and tick.
+    page.until("document.querySelectorAll('.card.running').length === 2").await?;
+    let labels = "[...document.querySelectorAll('.label')].map((l) => l.textContent)";
+    let first = page.eval(labels).await?;
+    page.until(&format!("{labels}.every((l, i) => l > {first}[i])")).await?;
+    page.until("/^01:\\d\\d:\\d\\d;\\d\\d$/.test(document.querySelector('.label').textContent)").await?;
+
+    // What is shown is what the server's clock says, to a frame or two of this poll.
+    let ahead = page
+        .eval(
+            "(async () => {
+                const frame = (l) => l.split(/[:;]/).map(Number).reduce((n, p, i) => n * [60, 60, 60, 30][i] + p);
+                const shown = () => frame(document.querySelector('.label').textContent);
+                const before = shown();
+                const state = await (await fetch('/api/state')).json();
+                const after = shown();
+                const there = frame(state.sessions[0].timecode);
+                return there < before - 2 || there > after + 2 ? [before, there, after] : null;
+            })()",
+        )
+        .await?;
+    assert_eq!(ahead, Value::Null, "shown before, at the server, shown after");
+
+    // A session of the page's own: create, start, stop, reset.
+    page.eval("document.querySelector('#create select').value = '25'").await?;
+    page.eval("document.querySelector('#create input').value = '02:00:00:00'").await?;
+    page.eval("document.querySelector('#create button').click()").await?;
+    page.until("document.querySelectorAll('.card').length === 3").await?;
+    let card = "document.querySelectorAll('.card')[2]";
+    page.until(&format!("{card}.querySelector('.label').textContent === '02:00:00:00'")).await?;
+    let button = |what: &str| format!("{card}.querySelector('[data-do={what}]')");
+    page.until(&format!("!{}.disabled", button("start"))).await?;
+    page.eval(&format!("{}.click()", button("start"))).await?;
+    page.until(&format!("{card}.querySelector('.label').textContent > '02:00:00:10'")).await?;
+    page.eval(&format!("{}.click()", button("stop"))).await?;
+    page.until(&format!("!{card}.classList.contains('running')")).await?;
+    page.eval(&format!("{card}.querySelector('input').value = '10:20:30:12'")).await?;
+    page.eval(&format!("{}.click()", button("reset"))).await?;
+    page.until(&format!("{card}.querySelector('.label').textContent === '10:20:30:12'")).await?;
+    // A label that is none is refused in words.
+    page.eval(&format!("{card}.querySelector('input').value = '10:20:30:99'")).await?;
+    page.eval(&format!("{}.click()", button("reset"))).await?;
+    page.until("document.querySelector('#log').textContent.includes('Invalid timecode format')").await?;
+    // Leaving it as its only member ends it.
+    page.eval(&format!("{}.click()", button("follow"))).await?;
+    page.until("document.querySelectorAll('.card').length === 2").await?;
+
+    // Readable: nothing sticks out sideways; reachable: the first control takes the focus.
+    let fits = page.eval("document.documentElement.scrollWidth <= innerWidth").await?;
+    assert_eq!(fits, Value::Bool(true), "the page is wider than {width} pixels");
+    let key = serde_json::json!({"type": "keyDown", "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+    page.command("Input.dispatchKeyEvent", key).await?;
+    page.until("document.activeElement !== document.body").await?;
+    assert!(page.errors.is_empty(), "{:?}", page.errors);
+
+    if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+        page.screenshot(&Path::new(&folder).join(format!("studio-{width}.png"))).await?;
+    }
+    Ok(())
+}
