@@ -1,311 +1,227 @@
-//! A driver without tokio: threads and blocking sockets, from the standard library alone.
+//! A driver without tokio: threads, blocking sockets and a channel, from the standard library alone.
 //!
-//! One mutex holds the machine and what waits to be sent. Each connection has a thread that reads and one that writes,
-//! and neither waits for its peer with the mutex locked: a peer that does not read stops its own writer and nobody
-//! else. One more thread keeps the deadlines. Whatever can grow has a limit. `blocking_server.rs` shows how to use it.
+//! The thread that calls [`serve`] owns the machine; it waits on the channel until the machine's next deadline. Each
+//! connection has a thread that reads and one that writes, so a peer that does not read stops its own writer and
+//! nobody else. All that grows is bounded. `blocking_server.rs` shows it at work.
 
-use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, Builder};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
+use std::{collections::HashMap, fs::File, thread};
 
 use bytes::BytesMut;
 use machine::{CloseReason, Closing, ConnId, FileToken, Input, Instant, Item, Machine, Opened, Output};
 use machine::{Peer, Pushed, QueueLimits, SendQueue, Service, Transport};
 
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 256; // with two threads each
 const MAX_UNREAD: usize = 1 << 20; // bytes that a machine may leave for later
 const QUEUE: QueueLimits = QueueLimits { max_bytes: 256 << 10, if_room_bytes: 128 << 10 };
-const STUCK: Duration = Duration::from_millis(50); // a peer that takes nothing for so long is stuck,
-const PATIENCE: Duration = Duration::from_secs(30); // and is given up after so long
-const LINGER: Duration = Duration::from_millis(500); // for reading on, lest a reset destroys our last words
-const GRACE: Duration = Duration::from_secs(5); // for sending what is queued when the program stops
+const PATIENCE: Duration = Duration::from_secs(30); // a peer that takes nothing for so long is closed
+const LINGER: Duration = Duration::from_millis(500); // read on after the end, lest a reset destroys our last words
 
-/// A machine at work.
-pub struct Driver<M: Machine> {
-    state: Mutex<State<M>>,
-    changed: Condvar, // the machine's deadline, or the number of connections
-    epoch: StdInstant,
+/// Serves `listeners` with `machine` as long as the process runs. `open_file` opens the files that the machine names;
+/// `on_event` is called with what the machine reports, and with the machine, so that it can act on it.
+pub fn serve<M: Machine>(
+    mut machine: M,
+    listeners: Vec<(TcpListener, Service)>,
     open_file: fn(FileToken) -> io::Result<File>,
-}
-
-struct State<M: Machine> {
-    machine: M,
-    on_event: Box<dyn FnMut(M::Event, &mut M, Instant) + Send>,
-    conns: HashMap<ConnId, Conn>,
-    next_id: u64,
-    wall_offset: Duration, // from the machine's clock to the time since 1970
-    stopped: bool,
-}
-
-struct Conn {
-    link: Arc<(TcpStream, Condvar)>, // on which the writer waits
-    queue: SendQueue,
-    end: Option<(Closing, CloseReason)>,
-    all_read: bool,
-}
-
-impl<M: Machine<Event: Send> + Send + 'static> Driver<M> {
-    /// Takes charge of a machine. `on_event` is called with what it reports, and with the machine, to act on it.
-    pub fn start(
-        machine: M,
-        open_file: fn(FileToken) -> io::Result<File>,
-        on_event: impl FnMut(M::Event, &mut M, Instant) + Send + 'static,
-    ) -> Arc<Self> {
-        let (on_event, conns, wall_offset) = (Box::new(on_event), HashMap::new(), Duration::ZERO);
-        let state = State { machine, on_event, conns, next_id: 0, wall_offset, stopped: false };
-        let (state, changed, epoch) = (Mutex::new(state), Condvar::new(), StdInstant::now());
-        let driver = Arc::new(Self { state, changed, epoch, open_file });
-        let timer = driver.clone();
-        thread::spawn(move || timer.keep_time());
-        driver
+    mut on_event: impl FnMut(M::Event, &mut M, Instant),
+) -> ! {
+    let (news, inbox) = mpsc::sync_channel(64); // when it is full, peers are not read
+    for (listener, service) in listeners {
+        let news = news.clone();
+        thread::spawn(move || accept(&listener, service, &news));
     }
-
-    /// Takes the connections that come to `listener`, as long as the process runs.
-    ///
-    /// # Errors
-    /// When there is no thread to be had.
-    pub fn serve(self: &Arc<Self>, listener: TcpListener, service: Service) -> io::Result<()> {
-        let driver = self.clone();
-        Builder::new().spawn(move || {
-            loop {
-                if listener
-                    .accept()
-                    .and_then(|(stream, remote)| driver.take(stream, remote, service))
-                    .is_err()
-                {
-                    thread::sleep(STUCK); // no descriptor or thread left: the connections that stand go on
+    let (epoch, mut wall_offset, mut next_id) = (StdInstant::now(), Duration::ZERO, 0);
+    let mut conns: HashMap<ConnId, (Arc<Link>, BytesMut)> = HashMap::new();
+    loop {
+        let now = || Instant::default() + epoch.elapsed();
+        let unix_time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let offset = unix_time.saturating_sub(epoch.elapsed());
+        if offset.abs_diff(wall_offset) > Duration::from_millis(1) {
+            wall_offset = offset; // the machine is told at the start, and when the clock was stepped
+            machine.handle_wall_clock(now(), i64::try_from(unix_time.as_nanos()).unwrap_or(i64::MAX));
+        }
+        let wait = machine.poll_timeout().map_or(PATIENCE, |due| due.saturating_since(now()));
+        let heard = inbox.recv_timeout(wait.min(Duration::from_secs(1)));
+        let now = now();
+        match heard {
+            Ok(News::Opened(stream, opened)) if conns.len() < MAX_CONNECTIONS => {
+                let id = ConnId(next_id);
+                next_id += 1;
+                conns.insert(id, (Link::start(id, stream, open_file, &news), BytesMut::new()));
+                machine.handle_input(now, Peer::Conn(id), Input::Opened(opened));
+            }
+            Ok(News::Read(id, bytes)) => {
+                let Some((link, unread)) = conns.get_mut(&id) else { continue };
+                unread.extend_from_slice(&bytes);
+                if link.lock().end.is_none() {
+                    // what it says now is not heard
+                    let input = if bytes.is_empty() { Input::End(unread) } else { Input::Bytes(unread) };
+                    machine.handle_input(now, Peer::Conn(id), input);
+                }
+                if unread.len() > MAX_UNREAD {
+                    link.end(Closing::Now, CloseReason::Overflow);
                 }
             }
-        })?;
-        Ok(())
-    }
-
-    /// Calls the machine, then carries out what it says.
-    pub fn call<R>(&self, f: impl FnOnce(&mut M, Instant) -> R) -> R {
-        self.run(|state, now| f(&mut state.machine, now))
-    }
-
-    /// Closes all connections when what is queued for them is sent, and takes no more.
-    pub fn stop(&self) {
-        let mut state = self.lock();
-        state.stopped = true;
-        state.conns.values_mut().for_each(|conn| conn.end(Closing::AfterFlush, CloseReason::Shutdown));
-        let _ = self.changed.wait_timeout_while(state, GRACE, |state| !state.conns.is_empty());
-        self.lock().conns.values_mut().for_each(|conn| conn.end(Closing::Now, CloseReason::Shutdown));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<M>> {
-        self.state.lock().unwrap()
-    }
-
-    fn now(&self) -> Instant {
-        Instant::default() + self.epoch.elapsed()
-    }
-
-    fn run<R>(&self, f: impl FnOnce(&mut State<M>, Instant) -> R) -> R {
-        let mut state = self.lock();
-        let (now, wall) = (self.now(), SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
-        let deadline = state.machine.poll_timeout();
-        let wall_offset = wall.saturating_sub(Duration::from_nanos(now.as_nanos()));
-        if wall_offset.abs_diff(state.wall_offset) > Duration::from_millis(1) {
-            state.wall_offset = wall_offset;
-            state.machine.handle_wall_clock(now, i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX));
+            Ok(News::FileSent(id, file)) => machine.handle_input(now, Peer::Conn(id), Input::FileSent(file)),
+            Ok(News::Gone(id, reason)) => {
+                conns.remove(&id);
+                machine.handle_input(now, Peer::Conn(id), Input::Closed(reason));
+            }
+            Ok(News::Opened(..)) | Err(_) => {}
         }
-        let result = f(&mut state, now);
-        let State { machine, on_event, conns, .. } = &mut *state;
         if machine.poll_timeout().is_some_and(|due| due <= now) {
             machine.handle_timeout(now);
         }
         while let Some(output) = machine.poll_output() {
             match output {
                 Output::Send { to, data, keep } => {
-                    if conns.get_mut(&to).is_some_and(|conn| conn.push(|queue| queue.push(data, keep, QUEUE)))
-                    {
+                    let link = conns.get(&to).map(|(link, _)| link);
+                    if link.is_some_and(|link| !link.queue(|q| q.push(data, keep, QUEUE))) {
                         machine.handle_input(now, Peer::Conn(to), Input::Dropped(1));
                     }
                 }
                 Output::SendFile { to, file, offset, len } => {
-                    conns
-                        .get_mut(&to)
-                        .map(|conn| conn.push(|queue| queue.push_file(file, offset, len, QUEUE)));
+                    conns.get(&to).map(|(link, _)| link.queue(|q| q.push_file(file, offset, len, QUEUE)));
                 }
                 Output::Close { conn, how } => {
-                    conns.get_mut(&conn).map(|conn| conn.end(how, CloseReason::Local));
+                    conns.get(&conn).map(|(link, _)| link.end(how, CloseReason::Local));
                 }
-                Output::Datagram(_) => {} // there are no sockets for these here
-                Output::Event(event) => on_event(event, machine, now),
+                Output::Datagram(_) => {} // there are no sockets for these
+                Output::Event(event) => on_event(event, &mut machine, now),
             }
         }
-        if machine.poll_timeout() != deadline {
-            self.changed.notify_all();
-        }
-        result
     }
+}
 
-    fn keep_time(&self) {
-        while !self.run(|state, _| state.stopped) {
-            let state = self.lock();
-            let wait = state.machine.poll_timeout().map(|due| due.saturating_since(self.now()));
-            let second = Duration::from_secs(1); // the wall clock is to be looked at now and then
-            drop(self.changed.wait_timeout(state, wait.unwrap_or(second).min(second)));
-        }
-    }
+/// What the other threads tell.
+enum News {
+    Opened(TcpStream, Opened),
+    Read(ConnId, Vec<u8>), // nothing: there will be no more
+    FileSent(ConnId, FileToken),
+    Gone(ConnId, CloseReason),
+}
 
-    fn take(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr, service: Service) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(STUCK))?;
-        let opened = Opened { service, local: stream.local_addr()?, remote, transport: Transport::Stream };
-        let (driver, link) = (self.clone(), Arc::new((stream, Condvar::new())));
-        Builder::new().spawn(move || driver.carry(&link, opened))?;
-        Ok(())
-    }
-
-    fn carry(&self, link: &Arc<(TcpStream, Condvar)>, opened: Opened) {
-        let opened = self.run(|state, now| {
-            let id = ConnId(state.next_id);
-            state.next_id += 1;
-            let (link, queue) = (link.clone(), SendQueue::new());
-            let room = !state.stopped && state.conns.len() < MAX_CONNECTIONS;
-            room.then(|| {
-                state.conns.insert(id, Conn { link, queue, end: None, all_read: false });
-                state.machine.handle_input(now, Peer::Conn(id), Input::Opened(opened));
-                id
-            })
+fn accept(listener: &TcpListener, service: Service, news: &SyncSender<News>) {
+    let transport = Transport::Stream;
+    loop {
+        let opened = listener.accept().and_then(|(stream, remote)| {
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            let opened = Opened { service, local: stream.local_addr()?, remote, transport };
+            Ok(News::Opened(stream, opened))
         });
-        let Some(id) = opened else { return };
-        let reason = thread::scope(|scope| {
-            let reader = Builder::new().spawn_scoped(scope, || self.read(id, &link.0));
-            let reason = reader.map_or(CloseReason::Failed, |_| self.write(id, link));
-            let _ = link.0.shutdown(Shutdown::Both); // ends the reader
-            reason
-        });
-        self.run(|state, now| {
-            state.conns.remove(&id);
-            state.machine.handle_input(now, Peer::Conn(id), Input::Closed(reason));
-        });
-        self.changed.notify_all();
-    }
-
-    fn read(&self, id: ConnId, mut stream: &TcpStream) {
-        let (mut chunk, mut unread, mut more) = ([0; 8192], BytesMut::new(), true);
-        while more {
-            let read = stream.read(&mut chunk);
-            more = self.run(|State { machine, conns, .. }, now| {
-                let Some(conn) = conns.get_mut(&id) else { return false };
-                match read {
-                    Ok(n) if conn.end.is_none() => {
-                        unread.extend_from_slice(&chunk[..n]);
-                        let input = if n > 0 { Input::Bytes(&mut unread) } else { Input::End(&mut unread) };
-                        machine.handle_input(now, Peer::Conn(id), input);
-                        if unread.len() > MAX_UNREAD {
-                            conn.end(Closing::Now, CloseReason::Overflow);
-                        }
-                    }
-                    Err(ref e) if e.kind() != ErrorKind::Interrupted => {
-                        conn.end(Closing::Now, CloseReason::Failed)
-                    }
-                    _ => {} // what a connection says that we are closing is not heard
-                }
-                conn.all_read = read.is_ok_and(|n| n == 0);
-                conn.link.1.notify_all();
-                conn.end.is_none_or(|(how, _)| how != Closing::Now) && !conn.all_read
-            });
+        match opened {
+            Ok(opened) => drop(news.send(opened)),
+            Err(_) => thread::sleep(LINGER), // too many descriptors, perhaps: the connections that stand go on
         }
     }
+}
 
-    fn write(&self, id: ConnId, (stream, changed): &(TcpStream, Condvar)) -> CloseReason {
-        let mut state = self.lock();
-        while let Some(conn) = state.conns.get_mut(&id) {
-            let item = match (conn.end, conn.queue.pop_front()) {
+/// A connection, as its threads and the machine's share it.
+struct Link {
+    id: ConnId,
+    stream: TcpStream,
+    outbox: Mutex<Outbox>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Outbox {
+    queue: SendQueue,
+    end: Option<(Closing, CloseReason)>,
+    all_read: bool,
+}
+
+impl Link {
+    fn start(
+        id: ConnId,
+        stream: TcpStream,
+        open_file: fn(FileToken) -> io::Result<File>,
+        news: &SyncSender<News>,
+    ) -> Arc<Self> {
+        let link = Arc::new(Self { id, stream, outbox: Mutex::default(), changed: Condvar::new() });
+        let (reader, writer, told, news) = (link.clone(), link.clone(), news.clone(), news.clone());
+        thread::spawn(move || reader.read(&told));
+        thread::spawn(move || {
+            let reason = writer.write(open_file, &news);
+            let _ = writer.stream.shutdown(Shutdown::Both); // ends the reader
+            news.send(News::Gone(id, reason))
+        });
+        link
+    }
+
+    fn read(&self, news: &SyncSender<News>) {
+        let mut chunk = [0; 8192];
+        while let Ok(n) = (&self.stream).read(&mut chunk) {
+            let told = news.send(News::Read(self.id, chunk[..n].to_vec()));
+            if n == 0 || told.is_err() {
+                return self.change(|outbox| outbox.all_read = true);
+            }
+        }
+        self.end(Closing::Now, CloseReason::Failed);
+    }
+
+    /// Writes what is queued until the connection is to end.
+    fn write(&self, open_file: fn(FileToken) -> io::Result<File>, news: &SyncSender<News>) -> CloseReason {
+        let mut stream = &self.stream;
+        loop {
+            let mut outbox = self.outbox.lock().unwrap();
+            outbox.queue.set_stuck(false);
+            let item = match (outbox.end, outbox.queue.pop_front()) {
                 (Some((Closing::Now, reason)), _) => return reason,
                 (_, Some(item)) => item,
                 (Some((_, reason)), None) => {
                     let _ = stream.shutdown(Shutdown::Write);
-                    let unread = |state: &mut State<M>| state.conns.get(&id).is_some_and(|c| !c.all_read);
-                    drop(changed.wait_timeout_while(state, LINGER, unread));
+                    drop(self.changed.wait_timeout_while(outbox, LINGER, |outbox| !outbox.all_read));
                     return reason;
                 }
                 (None, None) => {
-                    state = changed.wait(state).unwrap();
+                    drop(self.changed.wait(outbox));
                     continue;
                 }
             };
-            conn.queue.set_stuck(matches!(item, Item::File { .. })); // what waits for a file waits long
-            drop(state);
+            drop(outbox);
             let sent = match item {
-                Item::Data(data) => self.send(id, stream, data.as_bytes()),
-                Item::File { file, offset, len } => self.send_file(id, stream, file, offset, len),
+                Item::Data(data) => stream.write_all(data.as_bytes()),
+                Item::File { file, offset, len } => {
+                    send_file().map(|()| drop(news.send(News::FileSent(self.id, file))))
+                }
             };
-            state = self.lock();
-            if let (Err(reason), Some(conn)) = (sent, state.conns.get_mut(&id)) {
-                conn.end(Closing::Now, reason);
+            match sent.map_err(|error| error.kind()) {
+                Ok(()) => {}
+                Err(ErrorKind::WouldBlock) => self.end(Closing::Now, CloseReason::SlowReader),
+                Err(ErrorKind::UnexpectedEof) => self.end(Closing::Now, CloseReason::FileFailed),
+                Err(_) => self.end(Closing::Now, CloseReason::Failed),
             }
         }
-        CloseReason::Failed
     }
 
-    fn send(&self, id: ConnId, mut stream: &TcpStream, mut bytes: &[u8]) -> Result<(), CloseReason> {
-        let mut progress = StdInstant::now();
-        while !bytes.is_empty() {
-            match stream.write(bytes).map_err(|e| e.kind()) {
-                Ok(n @ 1..) => (bytes, progress) = (&bytes[n..], StdInstant::now()),
-                Err(ErrorKind::Interrupted) => {}
-                Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) if progress.elapsed() < PATIENCE => {}
-                Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Err(CloseReason::SlowReader),
-                _ => return Err(CloseReason::Failed),
-            }
-            if !bytes.is_empty() {
-                self.lock().conns.get_mut(&id).map(|conn| conn.queue.set_stuck(true));
-            }
-        }
-        Ok(())
-    }
-
-    fn send_file(
-        &self,
-        id: ConnId,
-        stream: &TcpStream,
-        file: FileToken,
-        offset: u64,
-        len: u64,
-    ) -> Result<(), CloseReason> {
-        let failed = |_| CloseReason::FileFailed;
-        let mut source = (self.open_file)(file).map_err(failed)?;
-        source.seek(SeekFrom::Start(offset)).map_err(failed)?;
-        let (mut part, mut chunk) = (source.take(len), vec![0; 64 << 10]);
-        while part.limit() > 0 {
-            match part.read(&mut chunk) {
-                Ok(n @ 1..) => self.send(id, stream, &chunk[..n])?,
-                _ => return Err(CloseReason::FileFailed),
-            }
-        }
-        self.run(|state, now| state.machine.handle_input(now, Peer::Conn(id), Input::FileSent(file)));
-        Ok(())
-    }
-}
-
-impl Conn {
-    /// Queues something; true if it was left out. A peer for which too much waits is cut off.
-    fn push(&mut self, push: impl FnOnce(&mut SendQueue) -> Pushed) -> bool {
-        let pushed = if self.end.is_none() { push(&mut self.queue) } else { Pushed::Queued };
+    /// Queues something, unless there is no room for it. A peer for which too much waits is cut off.
+    fn queue(&self, push: impl FnOnce(&mut SendQueue) -> Pushed) -> bool {
+        let pushed = self.change(|outbox| push(&mut outbox.queue));
         if pushed == Pushed::Overflow {
             self.end(Closing::Now, CloseReason::SlowReader);
         }
-        self.link.1.notify_all();
-        pushed == Pushed::LeftOut
+        pushed != Pushed::LeftOut
     }
 
-    fn end(&mut self, how: Closing, reason: CloseReason) {
-        if self.end.is_none_or(|(before, _)| how == Closing::Now && before != Closing::Now) {
-            self.end = Some((how, reason));
-        }
+    fn end(&self, how: Closing, reason: CloseReason) {
+        self.change(|outbox| match outbox.end {
+            Some((before, _)) if before == Closing::Now || how != Closing::Now => {}
+            _ => outbox.end = Some((how, reason)),
+        });
         if how == Closing::Now {
-            let _ = self.link.0.shutdown(Shutdown::Both); // frees a writer that is stuck
+            let _ = self.stream.shutdown(Shutdown::Both); // frees a writer that is stuck
         }
-        self.link.1.notify_all();
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Outbox) -> R) -> R {
+        let result = change(&mut self.outbox.lock().unwrap());
+        self.changed.notify_all();
+        result
     }
 }

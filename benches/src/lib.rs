@@ -4,6 +4,7 @@
 //! * `cargo bench -p benches`: the same contests under criterion, for work on one of them;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients.
 
+mod clock;
 pub mod contest;
 pub mod contests;
 mod libltc;

@@ -44,7 +44,8 @@ impl Libltc {
             .output()
             .context("there is no C compiler 'cc'")?;
         let complaint = String::from_utf8_lossy(&compiler.stderr);
-        let complaint = complaint.lines().find(|line| line.contains("error")).unwrap_or("cc failed").to_owned();
+        let complaint =
+            complaint.lines().find(|line| line.contains("error")).unwrap_or("cc failed").to_owned();
         ensure!(compiler.status.success(), "{complaint} (Debian has it in libltc-dev)");
         std::fs::write(&signal, samples.iter().flat_map(|sample| sample.to_ne_bytes()).collect::<Vec<_>>())?;
         let name = match work {

@@ -19,7 +19,7 @@ impl Random {
 
     /// 0 to `end` - 1.
     pub fn below(&mut self, end: u32) -> u32 {
-        ((self.bits() >> 32) * u64::from(end) >> 32) as u32
+        (((self.bits() >> 32) * u64::from(end)) >> 32) as u32
     }
 
     /// Normally distributed about 0 with standard deviation 1 (Box and Muller).

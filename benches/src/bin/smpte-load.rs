@@ -112,7 +112,8 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
     let mut clients = Vec::new();
     for session in 0..options.sessions {
         let mut creator = Client::connect(&options.server).await?;
-        let create = json!({"type": "create_session", "framerate": options.rate, "initial_timecode": "00:00:00:00"});
+        let create =
+            json!({"type": "create_session", "framerate": options.rate, "initial_timecode": "00:00:00:00"});
         let id = creator.ask(&create, "session_created").await?["session_id"].clone();
         let mut members = vec![creator];
         while members.len() * options.sessions + session < options.clients {
@@ -195,7 +196,8 @@ struct Client {
 
 impl Client {
     async fn connect(server: &str) -> Result<Self> {
-        let stream = TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
+        let stream =
+            TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
         stream.set_nodelay(true)?;
         let mut client = Self { stream: AsyncBufReader::with_capacity(2048, stream), line: Vec::new() };
         client.expect("welcome").await?;
@@ -228,7 +230,14 @@ impl Client {
         Ok(self.stream.read_until(b'\n', &mut self.line).await? > 0)
     }
 
-    async fn follow(mut self, session: usize, starts: bool, rate: Rate, time: Duration, joined: &Barrier) -> Result<Seen> {
+    async fn follow(
+        mut self,
+        session: usize,
+        starts: bool,
+        rate: Rate,
+        time: Duration,
+        joined: &Barrier,
+    ) -> Result<Seen> {
         joined.wait().await;
         if starts {
             self.send(&json!({"type": "start_timecode"})).await?;
@@ -254,7 +263,8 @@ impl Client {
             if let Some(&last) = seen.frames.last() {
                 frame += (last - frame + day / 2).div_euclid(day) * day;
             }
-            let on_grid = i128::from(frame) * 1_000_000_000 * i128::from(rate.denominator()) / i128::from(rate.numerator());
+            let on_grid = i128::from(frame) * 1_000_000_000 * i128::from(rate.denominator())
+                / i128::from(rate.numerator());
             seen.residuals.push((i128::from(now.as_nanos()) - on_grid) as i64);
             seen.frames.push(frame);
         }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use benches::contest::{Contest, Spread, Unit};
+use benches::contest::{Contest, Spread};
 use benches::contests::{labels, ltc, session};
 use clap::Parser;
 
@@ -27,8 +27,6 @@ fn main() {
     let mut contests: Vec<Contest> = labels().into_iter().chain(ltc()).chain(session()).collect();
     contests.retain(|contest| contest.what.contains(&options.only));
     let time = Duration::from_secs_f64(options.seconds.max(0.0) / contests.len().max(1) as f64);
-    println!("{}, median (least to most) of alternating rounds", processor());
-    println!();
     println!("| | genlock | peer | | times as fast |");
     println!("|---|---|---|---|---|");
     for contest in &mut contests {
@@ -44,7 +42,8 @@ fn main() {
         }
     }
     println!();
-    println!("ns: nanoseconds each; M/s: million samples a second on one core ({:?}).", Unit::MillionsPerSecond);
+    println!("Processor time on one core of {}: median (least to most) of rounds", processor());
+    println!("in turns. ns: nanoseconds each; M/s: millions of samples a second.");
 }
 
 /// What the system calls the processor.
@@ -52,5 +51,5 @@ fn processor() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    format!("{} ({cores} cores)", name.map_or("unknown processor", |(_, name)| name.trim()))
+    format!("{} with {cores}", name.map_or("unknown processor", |(_, name)| name.trim()))
 }

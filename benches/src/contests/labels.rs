@@ -75,7 +75,8 @@ fn parse(labels: &[Timecode]) -> Contest {
 fn add(labels: &[Timecode], steps: Vec<i64>) -> Contest {
     let (ours, peers, vtcs) = forms(labels);
     let for_peer = steps.clone();
-    let vtc_steps: Vec<_> = steps.iter().filter_map(|&step| vtc::Timecode::with_frames(step, VTC_RATE).ok()).collect();
+    let vtc_steps: Vec<_> =
+        steps.iter().filter_map(|&step| vtc::Timecode::with_frames(step, VTC_RATE).ok()).collect();
     contest("add frames")
         .entrant(OURS, move || {
             for (label, step) in ours.iter().zip(&steps) {

@@ -59,9 +59,8 @@ fn decode_i16(what: &str, samples: &[f32], libltc: Option<Libltc>) -> Contest {
     let samples: Vec<i16> = samples.iter().map(|&sample| to_i16(sample)).collect();
     let score = our_score(samples.chunks(PIECE));
     let contest = Contest::new(what, Unit::MillionsPerSecond, samples.len());
-    let contest = contest
-        .entrant(OURS, move || read(samples.chunks(PIECE), |word| _ = black_box(word)))
-        .note(score);
+    let contest =
+        contest.entrant(OURS, move || read(samples.chunks(PIECE), |word| _ = black_box(word))).note(score);
     with_libltc(contest, libltc)
 }
 

@@ -103,7 +103,7 @@ fn fan_out(members: u64) -> Contest {
     let mut label = Timecode::midnight(Rate::FPS_29_97);
     Contest::new(format!("session: a frame to {members} members, each"), Unit::Nanoseconds, members as usize)
         .entrant(OURS, move || assert_eq!(ours.tick(), members))
-        .entrant(SERDE_JSON, move || {
+        .entrant("serde_json 1, written for each", move || {
             label.increment();
             for queue in &mut queues {
                 queue.push_back(derived_update(&label.to_string()));
@@ -117,7 +117,11 @@ fn labels() -> Vec<String> {
 }
 
 fn update(label: &str) -> ServerMessage<'_> {
-    ServerMessage::Timecode(TimecodeMessage { kind: TimecodeKind::Update, timecode: label.into(), position: None })
+    ServerMessage::Timecode(TimecodeMessage {
+        kind: TimecodeKind::Update,
+        timecode: label.into(),
+        position: None,
+    })
 }
 
 fn derived_update(label: &str) -> Vec<u8> {

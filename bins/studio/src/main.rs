@@ -48,7 +48,7 @@ async fn run(options: Options) -> Result<()> {
         None => bind_or_free(DEFAULT_PORT, "http").await?,
     };
     let address = page.local_addr()?;
-    let parts: Arc<[Box<dyn Part>]> = parts::start().await?.into();
+    let parts: Arc<[Box<dyn Part>]> = parts::start(address).await?.into();
     cli::announce(address, "http");
     for part in parts.iter() {
         for service in part.services() {

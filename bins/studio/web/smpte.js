@@ -128,9 +128,14 @@ class Panel {
     form.id = "create";
     form.innerHTML = `
       <label>Rate <select name="rate"></select></label>
-      <label>From <input name="label" class="timecode" value="01:00:00:00" spellcheck="false" autocomplete="off"></label>
+      <label>From <input name="label" class="timecode" value="01:00:00;00" spellcheck="false" autocomplete="off"></label>
       <button class="primary">Create session</button>`;
     form.rate.append(...RATES.map((r) => new Option(r, r, r === "29.97df", r === "29.97df")));
+    // The usual way of writing a label at each rate.
+    form.rate.addEventListener("change", () => {
+      const drop = form.rate.value.endsWith("df");
+      form.label.value = form.label.value.replace(/[:;](\d+)$/, `${drop ? ";" : ":"}$1`);
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.join({ type: "create_session", framerate: form.rate.value, initial_timecode: form.label.value.trim() });
@@ -192,7 +197,7 @@ class Panel {
         <div class="row">
           <button data-do="start">Start</button>
           <button data-do="stop">Stop</button>
-          <input class="timecode" aria-label="label to reset to" value="00:00:00:00" spellcheck="false" autocomplete="off">
+          <input class="timecode" aria-label="label to reset to" value="${session.framerate.endsWith("df") ? "00:00:00;00" : "00:00:00:00"}" spellcheck="false" autocomplete="off">
           <button data-do="reset">Reset</button>
           <button data-do="follow">Follow</button>
         </div>`;

@@ -235,7 +235,12 @@ impl Outbox {
                 self.queue.set_stuck(!self.queue.is_empty());
                 return;
             }
-            match tcp.try_write_vectored(&slices[..n]) {
+            let result = match &slices[..n] {
+                // The usual case, and the cheaper call.
+                [one] => tcp.try_write(one),
+                several => tcp.try_write_vectored(several),
+            };
+            match result {
                 Ok(written) => {
                     self.queue.advance(written);
                     self.written += written as u64;

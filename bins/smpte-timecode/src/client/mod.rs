@@ -49,7 +49,11 @@ pub struct Options {
 /// # Errors
 /// When the server cannot be reached; in a script also when a command fails.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let (driver, events) = Driver::start(Client::new(ClientConfig::new()), Limits::default());
+    let config = ClientConfig::new();
+    let mut limits = Limits::default();
+    // A list of all sessions is one line.
+    limits.max_unread_bytes = config.max_line + limits.max_unread_bytes;
+    let (driver, events) = Driver::start(Client::new(config), limits);
     // Sound and MIDI own standard output then; everything else goes to stderr.
     let quiet = options.outputs.use_stdout();
     let (lines, printer): (Lines, Printer) = match (&options.script, options.outputs.any()) {

@@ -11,9 +11,9 @@ use anyhow::Result;
 use axum::Router;
 use serde_json::{Map, Value};
 
-/// Starts every part.
-pub(crate) async fn start() -> Result<Vec<Box<dyn Part>>> {
-    Ok(vec![Box::new(smpte::Smpte::start().await?)])
+/// Starts every part; `page` is where the page is served.
+pub(crate) async fn start(page: SocketAddr) -> Result<Vec<Box<dyn Part>>> {
+    Ok(vec![Box::new(smpte::Smpte::start(page).await?)])
 }
 
 /// One listener of a part, as the page lists it.

@@ -27,10 +27,11 @@ static RECORDING: &[u8] = include_bytes!("../../data/ltc-25.wav");
 pub(crate) struct Smpte {
     server: TimecodeServer,
     tcp: SocketAddr,
+    page: SocketAddr,
 }
 
 impl Smpte {
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(page: SocketAddr) -> Result<Self> {
         let listener = crate::bind_or_free(DEFAULT_PORT, "smpte tcp").await?;
         let tcp = listener.local_addr()?;
         let config = ServerConfig::new(driver::seed()).with_address("127.0.0.1", tcp.port());
@@ -43,7 +44,7 @@ impl Smpte {
             machine.start(now, id)
         })?;
         chase::follow(&server, "Chasing LTC, 25 fps", Source::from_bytes(RECORDING).repeat()).await?;
-        Ok(Self { server, tcp })
+        Ok(Self { server, tcp, page })
     }
 }
 
@@ -63,14 +64,17 @@ impl Part for Smpte {
     fn services(&self) -> Vec<Service> {
         let status = self.server.call(|machine, _| machine.status());
         let state = format!("{} clients, {} sessions", status.connected_clients, status.active_sessions);
-        vec![Service { name: "smpte", role: "tcp", address: self.tcp, state }]
+        vec![
+            Service { name: "smpte", role: "tcp", address: self.tcp, state },
+            Service { name: "smpte", role: "ws", address: self.page, state: "at /smpte".into() },
+        ]
     }
 
     fn hints(&self) -> Vec<String> {
         let port = self.tcp.port();
         vec![
             format!("follow its sessions from a terminal: cargo run --bin smpte-client -- --port {port}"),
-            "read a label: cargo run --bin smpte-tool -- info 01:00:00;00 --rate 29.97df".replace("01:00:00;00", "'01:00:00;00'"),
+            "read a label: cargo run --bin smpte-tool -- info '01:00:00;00' --rate 29.97df".into(),
         ]
     }
 

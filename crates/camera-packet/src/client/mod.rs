@@ -316,21 +316,21 @@ impl Machine for Client {
         let service = self.service_of(id);
         match (input, service) {
             (Input::Bytes(buf), service) => {
-                let bytes = buf.split();
                 if let Some(service) = service {
-                    self.decode(now, service, &bytes, false);
+                    self.decode(now, service, buf, false);
                 }
+                buf.clear();
             }
             (Input::End(buf), service) => {
-                let bytes = buf.split();
                 if let Some(service) = service {
-                    self.decode(now, service, &bytes, true);
+                    self.decode(now, service, buf, true);
                     if self.service_of(id) == Some(service) {
                         self.close(service);
                         self.lost(now, service);
                         self.event(Event::Closed(service, CloseReason::Remote));
                     }
                 }
+                buf.clear();
             }
             (Input::Closed(reason), Some(service)) => {
                 match service {

@@ -168,10 +168,10 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Goes back to the slice itself as soon as all that is held was copied from it.
+    /// Goes back to the slice itself as soon as something was decided and all that is still held was copied from it.
     fn leave_held(&mut self) {
         let held = self.decoder.held();
-        if held <= self.copied {
+        if self.decoder.held_from > 0 && held <= self.copied {
             self.taken -= held;
             self.copied = 0;
             self.decoder.held.clear();

@@ -507,13 +507,13 @@ impl Machine for Server {
         match input {
             Input::Opened(opened) => self.opened(now, id, opened),
             Input::Bytes(buf) => {
-                let bytes = buf.split();
-                self.decode(now, id, &bytes, false);
+                self.decode(now, id, buf, false);
+                buf.clear();
                 self.plan(id);
             }
             Input::End(buf) => {
-                let bytes = buf.split();
-                self.decode(now, id, &bytes, true);
+                self.decode(now, id, buf, true);
+                buf.clear();
                 match self.conns.get(&id).map(|conn| &conn.state) {
                     // The original never reads here: who only listens may have ended its side.
                     Some(State::Data(_)) => {}

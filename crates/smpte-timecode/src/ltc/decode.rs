@@ -17,7 +17,8 @@ use super::run::{Run, RunStep};
 use super::samples::Samples;
 use super::search::Search;
 use super::sequence::{DecodedWord, Sequence};
-use super::soft::{Cell, Lock, Step, Tracker};
+use super::soft::{Cell, Lock, Step, Tracker, fixed};
+use super::word::Word;
 
 /// What a decoder cannot be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -78,13 +79,16 @@ pub struct Decoder {
     search: Search,
     framer: Framer,
     sequence: Sequence,
-    /// The end of the last word.
+    /// The end of the last word, and the length of its cells.
     last_end: Fixed,
+    word_period: Fixed,
     /// Words found since the search found a signal, and cells since the last of them.
     words: u32,
     wordless_cells: u32,
     /// Clean cells that the tracker must see before run lengths are used.
     wanted_clean: u32,
+    /// What to go back to should run lengths not get as far as a word.
+    before_run: Option<(Tracker, Framer)>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,8 +101,6 @@ enum Mode {
 /// Clean cells wanted at first, and at most after run lengths were used too soon.
 const MIN_CLEAN: u32 = 16;
 const MAX_CLEAN: u32 = 1024;
-/// Fewer cells than this by run lengths were too few for the change.
-const SHORT_RUN: u32 = 160;
 /// A signal without a word for this many cells is none, or its speed is not what it seemed.
 const MAX_WORDLESS: u32 = 250;
 /// Cells a second at the slowest: 80 bits at 24000/1001 words a second and 1/20 of normal speed.
@@ -134,9 +136,11 @@ impl Decoder {
             framer: Framer::new(),
             sequence: Sequence::new(),
             last_end: 0,
+            word_period: 0,
             words: 0,
             wordless_cells: 0,
             wanted_clean: MIN_CLEAN,
+            before_run: None,
         })
     }
 
@@ -185,11 +189,15 @@ impl Decoder {
             self.leave_run();
         }
         self.advance(&mut found);
-        self.lose_signal(Fixed::MAX >> 1, &mut found);
+        // what the tracker followed to the end may have been no signal, and there another to be found
+        while !matches!(self.mode, Mode::Search) {
+            self.lose_signal(Fixed::MAX, &mut found);
+            self.advance(&mut found);
+        }
         self.history.clear();
         self.search.clear();
         self.sequence.clear();
-        self.last_end = 0;
+        (self.last_end, self.word_period) = (0, 0);
         self.wanted_clean = MIN_CLEAN;
     }
 
@@ -229,6 +237,7 @@ impl Decoder {
                 Mode::Search => match self.search.find(&self.history) {
                     None => return,
                     Some(lock) => {
+                        let lock = Tracker::settle(&self.history, lock);
                         let lock = Tracker::backtrack(&self.history, lock, self.search.floor());
                         self.framer.restart();
                         (self.words, self.wordless_cells) = (0, 0);
@@ -240,6 +249,7 @@ impl Decoder {
     }
 
     fn take_run_word(&mut self, mut word: Found, found: &mut impl FnMut(DecodedWord)) {
+        (self.before_run, self.wanted_clean) = (None, MIN_CLEAN);
         let follows = (word.start - self.last_end).abs() < 2 * ONE;
         word.start = if follows { self.last_end } else { self.run.refine(&self.history, word.start) };
         word.end = self.run.refine(&self.history, word.end);
@@ -258,12 +268,14 @@ impl Decoder {
         let Mode::Soft(tracker) = &self.mode else { return };
         let is_clean = tracker.clean_cells() >= self.wanted_clean && !self.history.has_ended();
         if is_clean && self.run.begin(&self.history, tracker) {
+            self.before_run = Some((tracker.clone(), self.framer.clone()));
             self.mode = Mode::Run;
         }
     }
 
     fn take_word(&mut self, word: &Found, amplitude: f32, found: &mut impl FnMut(DecodedWord)) {
         self.last_end = word.end;
+        self.word_period = (word.end - word.start) / Fixed::from(Word::BITS);
         if self.sequence.push(word, amplitude, found) {
             (self.words, self.wordless_cells) = (self.words.saturating_add(1), 0);
         }
@@ -271,8 +283,18 @@ impl Decoder {
 
     /// The tracker goes on where run lengths cannot.
     fn leave_run(&mut self) {
-        self.wanted_clean = if self.run.cells() < SHORT_RUN { (self.wanted_clean * 2).min(MAX_CLEAN) } else { MIN_CLEAN };
-        let (boundary, period, amplitude) = (self.run.boundary(), self.run.period(), self.run.amplitude());
+        if let Some((tracker, framer)) = self.before_run.take() {
+            // it looked clean, but was noise that had let up: read these bits again with more care
+            self.wanted_clean = (self.wanted_clean * 2).min(MAX_CLEAN);
+            if tracker.boundary() - tracker.period() > fixed(self.history.tail()) {
+                (self.mode, self.framer) = (Mode::Soft(tracker), framer);
+                return;
+            }
+        }
+        let boundary = self.run.refine(&self.history, self.run.boundary());
+        // that of the last word is more exact, if the speed is still the same
+        let (latest, amplitude) = (self.run.period(), self.run.amplitude());
+        let period = if (latest - self.word_period).abs() < latest / 32 { self.word_period } else { latest };
         self.mode = Mode::Soft(Tracker::new(&self.history, Lock { boundary, period, amplitude }));
     }
 

@@ -5,7 +5,7 @@ use super::soft::Cell;
 use super::word::Word;
 
 /// More than this of 160 checks failed, and it is no word. Noise alone fails three of four.
-const MAX_WEAK: u32 = 32;
+const MAX_WEAK: u32 = 20;
 /// Cells remembered: a power of two above those of a word.
 const KEPT: usize = 128;
 

@@ -41,8 +41,6 @@ pub(super) struct Run {
     /// The start of the cell less `at`.
     offset: Fixed,
     period: Fixed,
-    /// Cells since the last irregular one.
-    cells: u32,
     /// Highest and lowest samples of the latest blocks, how many blocks those are, and how many are wanted.
     range: Range,
     blocks: u64,
@@ -62,7 +60,6 @@ impl Run {
             at: 0,
             offset: 0,
             period: 0,
-            cells: 0,
             range: Range::EMPTY,
             blocks: 0,
             blocks_wanted: 0,
@@ -81,7 +78,6 @@ impl Run {
         self.amplitude = tracker.amplitude();
         self.high = tracker.edge().rises();
         self.period = tracker.period();
-        self.cells = 0;
         self.want_blocks();
         let first_block = (nearest - nearest % BLOCK as u64).saturating_sub(BLOCK as u64);
         for position in (first_block..history.head()).step_by(BLOCK) {
@@ -170,7 +166,6 @@ impl Run {
         self.offset = -late / 2;
         self.period += late / 8;
         self.high ^= !one;
-        self.cells = self.cells.saturating_add(1);
         Some(framer.push_clean(one, 100 - lost, start, fixed(self.at)))
     }
 
@@ -193,9 +188,9 @@ impl Run {
         fixed(at) + (part.clamp(-0.5, 0.5) * ONE as f32) as Fixed
     }
 
-    /// The start of the next cell.
+    /// The start of the next cell, to a sample.
     pub(super) fn boundary(&self) -> Fixed {
-        fixed(self.at) + self.offset
+        fixed(self.at)
     }
 
     pub(super) fn period(&self) -> Fixed {
@@ -204,11 +199,6 @@ impl Run {
 
     pub(super) fn amplitude(&self) -> f32 {
         self.amplitude
-    }
-
-    /// Cells since the start.
-    pub(super) fn cells(&self) -> u32 {
-        self.cells
     }
 
     /// Lengths in samples of the first two runs.

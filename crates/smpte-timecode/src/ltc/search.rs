@@ -1,13 +1,13 @@
 //! Finds a signal of unknown speed: tries periods and phases on short stretches of sound.
 //!
 //! A stretch of 16 cells fits a period and a phase if every boundary has its transition and every middle agrees with
-//! its boundaries, which chance does for less than one in a million. Speeds are tried an octave at a time on sums of
-//! as many samples as leave 4 to 8 a cell, so that each octave costs half of the one below:
+//! its boundaries, which chance does for less than one in a million. Speeds are tried half an octave at a time on
+//! sums of as many samples as leave 4 to 8 a cell, so that slow ones cost little:
 //!
 //! ```text
-//! octave        0        1       2        3         4       ...
-//! cell       1.9-4      4-8     8-16    16-32     32-64           samples
-//! summed        1        1       2        4         8             samples
+//! band          0        1       2        3        4        5        6       ...
+//! cell       1.9-2.7  2.7-4    4-5.7    5.7-8    8-11     11-16    16-23     samples
+//! summed        1        1       1        1        2        2        4       samples
 //! ```
 //!
 //! Ones at one speed look like zeros at twice it, so a stretch must have both; the sync word does.
@@ -18,12 +18,12 @@ use super::soft::{Lock, fixed};
 /// Cells that must fit, and how many of them are looked at first.
 const CELLS: usize = 16;
 const FIRST_CELLS: usize = 8;
-/// Sums in a window: 16 cells of 8, a cell to shift by, and half a cell, and some for the last steps of the grid.
-const WINDOW: usize = 8 * CELLS + 8 + 4 + 8;
+/// Sums in a window: 16 cells, one to shift by and a half, of the longest of a band, 8.2 sums with some for the grid.
+const WINDOW: usize = 144;
 /// Ones and zeros that a stretch must have at least.
-const OF_EACH: u32 = 2;
-/// Octaves at most: 8 * 2^15 samples a cell are far beyond the slowest.
-const MAX_OCTAVES: usize = 16;
+const OF_EACH: u32 = 1;
+/// Bands at most: the longest cells of the last are far beyond the slowest signal.
+const MAX_BANDS: usize = 32;
 /// Phases tried at once: first all of a cell, then those about one that fits.
 const PHASES: usize = 8;
 const COARSE_PHASES: [f32; PHASES] = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875];
@@ -34,12 +34,12 @@ const FINE_PERIODS: [f32; 7] = [0.985, 0.99, 0.995, 1.0, 1.005, 1.01, 1.015];
 /// A step or middle may be off by this part of the mean step.
 const MARGIN: f32 = 0.55;
 
-/// Looks for a signal octave by octave.
+/// Looks for a signal band by band.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
-    /// Where each octave's next window begins.
-    next: [u64; MAX_OCTAVES],
-    octaves: usize,
+    /// Where each band's next window begins.
+    next: [u64; MAX_BANDS],
+    bands: usize,
     /// Nothing before this is looked at again.
     floor: Fixed,
 }
@@ -47,14 +47,14 @@ pub(super) struct Search {
 impl Search {
     /// For cells of up to `longest` samples.
     pub(super) fn new(longest: u32) -> Self {
-        // octave n goes up to 4 * 2^n
-        let octaves = longest.max(4).div_ceil(4).next_power_of_two().ilog2() as usize + 1;
-        Self { next: [0; MAX_OCTAVES], octaves: octaves.min(MAX_OCTAVES), floor: 0 }
+        // band 3 + 2n ends at 8 * 2^n
+        let above_8 = longest.max(8).div_ceil(8).next_power_of_two().ilog2() as usize;
+        Self { next: [0; MAX_BANDS], bands: (4 + 2 * above_8).min(MAX_BANDS), floor: 0 }
     }
 
     /// Begins a new stream.
     pub(super) fn clear(&mut self) {
-        (self.next, self.floor) = ([0; MAX_OCTAVES], 0);
+        (self.next, self.floor) = ([0; MAX_BANDS], 0);
     }
 
     /// Looks only from `position` on, where a signal that had been found went away.
@@ -72,22 +72,23 @@ impl Search {
     /// A signal, if one can be found in what has come.
     pub(super) fn find(&mut self, history: &History) -> Option<Lock> {
         let (tail, head) = (history.tail(), history.head());
-        for (octave, next) in self.next.iter_mut().enumerate().take(self.octaves) {
-            let octave = Octave::new(octave);
+        for (band, next) in self.next.iter_mut().enumerate().take(self.bands) {
+            let band = Band::new(band);
             *next = (*next).max(tail);
-            while *next + octave.window() <= head {
-                let window = Window::new(history, *next, octave);
-                *next += octave.window();
+            while *next + band.window() <= head {
+                let window = Window::new(history, *next, band);
+                *next += band.window();
                 if let Some(lock) = window.best() {
                     return Some(lock);
                 }
             }
             if history.has_ended() && *next < head {
                 // the last stretch, as far back as a whole window reaches
-                let start = head.saturating_sub(octave.window()).max(tail).max(floor_sample(self.floor));
+                let floor = u64::try_from(self.floor >> 16).unwrap_or(0).max(tail);
+                let start = head.saturating_sub(band.window()).max(floor);
                 *next = head;
-                if start + octave.window() <= head {
-                    if let Some(lock) = Window::new(history, start, octave).best() {
+                if start + band.window() <= head {
+                    if let Some(lock) = Window::new(history, start, band).best() {
                         return Some(lock);
                     }
                 }
@@ -97,27 +98,28 @@ impl Search {
     }
 }
 
-fn floor_sample(floor: Fixed) -> u64 {
-    u64::try_from(floor >> 16).unwrap_or(0)
-}
-
-/// Periods from `shortest` to twice that, in sums of `summed` samples.
+/// Periods from `shortest` to the square root of two times that, in sums of `summed` samples.
 #[derive(Clone, Copy)]
-struct Octave {
+struct Band {
     shortest: f32,
     summed: u32,
     sums: usize,
 }
 
-impl Octave {
-    fn new(octave: usize) -> Self {
-        match octave {
-            0 => Self { shortest: 1.9, summed: 1, sums: WINDOW / 2 },
-            _ => Self { shortest: 4.0, summed: 1 << (octave - 1), sums: WINDOW },
+impl Band {
+    /// From the shortest to the longest, and a little, for what lies on the border.
+    const WIDTH: f32 = core::f32::consts::SQRT_2 * 1.02;
+
+    fn new(band: usize) -> Self {
+        match band {
+            0 => Self { shortest: 1.9, summed: 1, sums: 50 },
+            1 => Self { shortest: 2.7, summed: 1, sums: 72 },
+            _ if band % 2 == 0 => Self { shortest: 4.0, summed: 1 << (band / 2 - 1), sums: 102 },
+            _ => Self { shortest: 5.657, summed: 1 << (band / 2 - 1), sums: WINDOW },
         }
     }
 
-    /// Samples in a window.
+    /// Samples in a window, and from one to the next.
     fn window(self) -> u64 {
         self.sums as u64 * u64::from(self.summed)
     }
@@ -127,30 +129,30 @@ impl Octave {
 struct Window {
     /// `sums[n]` is the sum of the first n, less their mean.
     sums: [f32; WINDOW + 2],
-    octave: Octave,
+    band: Band,
     start: u64,
-    /// Whether it has tones high enough to be worth a look.
+    /// Whether cells as short as the band's are possible.
     is_lively: bool,
 }
 
 impl Window {
     #[expect(clippy::cast_precision_loss, reason = "at most 2^15")]
-    fn new(history: &History, start: u64, octave: Octave) -> Self {
+    fn new(history: &History, start: u64, band: Band) -> Self {
         let mut values = [0.0; WINDOW];
-        let summed = u64::from(octave.summed);
-        let starts = (start..).step_by(octave.summed as usize);
-        for (value, start) in values.iter_mut().zip(starts).take(octave.sums) {
+        let summed = u64::from(band.summed);
+        let starts = (start..).step_by(band.summed as usize);
+        for (value, start) in values.iter_mut().zip(starts).take(band.sums) {
             *value = history.sum(start, start + summed) / summed as f32;
         }
-        let values = values.get(..octave.sums).unwrap_or_default();
-        let mean = values.iter().sum::<f32>() / octave.sums as f32;
+        let values = values.get(..band.sums).unwrap_or_default();
+        let mean = values.iter().sum::<f32>() / band.sums as f32;
         let mut sums = [0.0; WINDOW + 2];
         let mut sum = 0.0;
         for (place, value) in sums.iter_mut().skip(1).zip(values) {
             sum += value - mean;
             *place = sum;
         }
-        Self { sums, octave, start, is_lively: is_lively(values) }
+        Self { sums, band, start, is_lively: is_lively(values) }
     }
 
     /// The period and phase that fit best, if any does.
@@ -159,8 +161,8 @@ impl Window {
             return None;
         }
         let mut best: Option<Fit> = None;
-        let mut period = self.octave.shortest;
-        while period < self.octave.shortest * 2.0 * COARSE_STEP {
+        let mut period = self.band.shortest;
+        while period < self.band.shortest * Band::WIDTH {
             // later than the window's start, so that a finer phase can be earlier
             let starts = COARSE_PHASES.map(|phase| period * (0.125 + phase));
             for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(|fits| peaks(fits)) {
@@ -224,7 +226,7 @@ impl Window {
     /// The fit in samples, at the boundary in its middle.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "below 2^24 samples")]
     fn lock(&self, fit: &Fit) -> Lock {
-        let samples = |sums: f32| (sums * self.octave.summed as f32 * ONE as f32) as Fixed;
+        let samples = |sums: f32| (sums * self.band.summed as f32 * ONE as f32) as Fixed;
         let middle = fit.start + fit.period * (CELLS / 2) as f32;
         Lock { boundary: fixed(self.start) + samples(middle), period: samples(fit.period), amplitude: fit.amplitude }
     }

@@ -3,7 +3,8 @@
 //! A word can be whole and clean and its label still wrong: where one recording was cut into another in the middle of
 //! a word, half of the label is from either. Parity does not show it. What shows it is that such a label follows on
 //! nothing and nothing follows on it. So a word is reported at once if it follows on the last one reported, and one
-//! that does not waits for the next word to follow on it. A word that has no neighbours is reported if it is clean.
+//! that does not waits for the next word to follow on it; in noise, for the next three. A word that has no neighbours
+//! is reported if it is clean.
 
 use super::framer::Found;
 use super::history::Fixed;
@@ -97,6 +98,11 @@ impl DecodedWord {
         self.word.has_even_parity()
     }
 
+    /// Whether only its neighbours vouch for it.
+    fn is_doubtful(&self) -> bool {
+        self.confidence == 0
+    }
+
     /// Samples from start to end, in 1/256 of a sample.
     pub fn length_in_256ths(&self) -> u64 {
         u64::try_from(self.end.in_256ths() - self.start.in_256ths()).unwrap_or(0)
@@ -119,22 +125,26 @@ impl DecodedWord {
 pub(super) struct Sequence {
     /// The word reported last.
     last: Option<DecodedWord>,
-    /// A word that waits for the next.
-    held: Option<DecodedWord>,
-    /// Cells up to the end of the word that waits.
+    /// Words that follow on each other but not on the last one reported, oldest first.
+    held: [Option<DecodedWord>; IN_DOUBT],
+    /// Cells up to the end of the first of them.
     held_cells: u64,
     /// Whether a clean word is reported whatever its neighbours say.
     accepts_unrelated: bool,
 }
 
+/// Words that must follow on each other, and how many if one or more of them are doubtful.
+const CLEAN: usize = 2;
+const IN_DOUBT: usize = 4;
+
 impl Sequence {
     pub(super) const fn new() -> Self {
-        Self { last: None, held: None, held_cells: 0, accepts_unrelated: false }
+        Self { last: None, held: [None; IN_DOUBT], held_cells: 0, accepts_unrelated: false }
     }
 
     /// Begins a new stream.
     pub(super) fn clear(&mut self) {
-        (self.last, self.held) = (None, None);
+        (self.last, self.held) = (None, [None; IN_DOUBT]);
     }
 
     pub(super) fn accept_unrelated(&mut self, accept: bool) {
@@ -145,23 +155,29 @@ impl Sequence {
     /// alone.
     pub(super) fn push(&mut self, found: &Found, amplitude: f32, report: &mut impl FnMut(DecodedWord)) -> bool {
         let Some(mut word) = candidate(found, amplitude) else { return false };
-        if let Some(held) = self.held.take() {
-            if matches!(follows(&held, &word), Some(Continuity::Contiguous | Continuity::Repeated)) {
-                self.report(held, report);
+        if let Some(continuity) = self.last.and_then(|last| follows(&last, &word)) {
+            word.continuity = continuity;
+            self.held = [None; IN_DOUBT];
+            self.report(word, report);
+            return true;
+        }
+        match self.held.iter().flatten().last().and_then(|before| follows(before, &word)) {
+            Some(continuity @ (Continuity::Contiguous | Continuity::Repeated)) => word.continuity = continuity,
+            _ => {
+                self.held = [None; IN_DOUBT];
+                self.held_cells = found.cells;
+                word.continuity = if self.last.is_none() { Continuity::First } else { Continuity::Jump };
             }
         }
-        match self.last.and_then(|last| follows(&last, &word)) {
-            Some(continuity) => {
-                word.continuity = continuity;
+        if let Some(free) = self.held.iter_mut().find(|place| place.is_none()) {
+            *free = Some(word);
+        }
+        let count = self.held.iter().flatten().count();
+        let in_doubt = self.held.iter().flatten().any(|word| word.is_doubtful());
+        let is_enough = count >= if in_doubt { IN_DOUBT } else { CLEAN };
+        if is_enough || self.accepts_unrelated && !in_doubt {
+            for word in core::mem::take(&mut self.held).into_iter().flatten() {
                 self.report(word, report);
-            }
-            None => {
-                word.continuity = if self.last.is_none() { Continuity::First } else { Continuity::Jump };
-                if self.accepts_unrelated && word.confidence > 0 {
-                    self.report(word, report);
-                } else {
-                    (self.held, self.held_cells) = (Some(word), found.cells);
-                }
             }
         }
         true
@@ -170,9 +186,9 @@ impl Sequence {
     /// The signal is gone after this many cells: no word will follow right on the last one. A word with less than
     /// another before and after it has no neighbours to ask; it is reported if it is clean.
     pub(super) fn signal_lost(&mut self, cells: u64, report: &mut impl FnMut(DecodedWord)) {
-        if let Some(held) = self.held.take() {
+        if let [Some(held), None, ..] = core::mem::take(&mut self.held) {
             let is_alone = self.held_cells < 2 * WORD_CELLS && cells - self.held_cells < WORD_CELLS;
-            if is_alone && held.confidence > 0 {
+            if is_alone && !held.is_doubtful() {
                 self.report(held, report);
             }
         }
@@ -220,7 +236,7 @@ fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
         return None;
     }
     // what cannot be read well must agree in what does not change from word to word, too
-    let is_doubtful = before.confidence == 0 || word.confidence == 0;
+    let is_doubtful = before.is_doubtful() || word.is_doubtful();
     let differing = before.word.address().bits() ^ word.word.address().bits();
     if is_doubtful && differing & STEADY_BITS != 0 {
         return None;
@@ -232,7 +248,8 @@ fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
         if is_step(before, word, 1) {
             return Some(Continuity::Contiguous);
         }
-        return (before.word.address() == word.word.address()).then_some(Continuity::Repeated);
+        let is_same = before.word.address() == word.word.address() && !is_doubtful;
+        return is_same.then_some(Continuity::Repeated);
     }
     let missing = (gap + length / 2) / length;
     let off_grid = (gap - missing * length).abs();
@@ -244,6 +261,11 @@ fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
 fn is_step(before: &DecodedWord, word: &DecodedWord, steps: i64) -> bool {
     let drop = word.word.address().drop_frame();
     if drop != before.word.address().drop_frame() {
+        return false;
+    }
+    // how many frames the second between them had is not known
+    let is_doubtful = before.is_doubtful() || word.is_doubtful();
+    if is_doubtful && steps > 1 && !drop && before.fields().seconds != word.fields().seconds {
         return false;
     }
     let rates: &[Rate] = if drop { &[Rate::FPS_29_97_DF] } else { &[Rate::FPS_30, Rate::FPS_25, Rate::FPS_24] };

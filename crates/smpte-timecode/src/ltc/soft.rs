@@ -143,6 +143,19 @@ impl Tracker {
         }
     }
 
+    /// The same signal a little later, with boundary and period as the loop has corrected them.
+    pub(super) fn settle(history: &History, lock: Lock) -> Lock {
+        let mut tracker = Self::new(history, lock);
+        for _ in 0..SETTLING {
+            let before = tracker.clone();
+            if !matches!(tracker.step(history), Step::Cell(_)) || tracker.ended || tracker.trouble > 0 {
+                tracker = before;
+                break;
+            }
+        }
+        Lock { boundary: tracker.boundary, period: tracker.period, amplitude: tracker.amplitude }
+    }
+
     /// The earliest boundary from which the cells up to that of the lock are good, not before `floor`.
     pub(super) fn backtrack(history: &History, lock: Lock, floor: Fixed) -> Lock {
         let Lock { mut boundary, mut period, amplitude } = lock;

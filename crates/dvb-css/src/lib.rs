@@ -1,0 +1,26 @@
+//! DVB companion screen synchronisation (ETSI TS 103 286-2) as sans-IO machines.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+// domain
+mod ratio;
+pub mod wc;
+
+// protocol
+pub mod codec;
+mod error;
+pub mod message;
+
+pub use error::{ClockError, DecodeError, UsageError};
+pub use ratio::{NotDecimal, Ratio};
