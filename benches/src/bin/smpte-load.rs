@@ -7,7 +7,11 @@
 //! It speaks the plain protocol without extensions, so any server of it can be measured. One client in each session
 //! creates and starts it, the others join. An update's *deviation* is how much later it came than the quickest update
 //! of the same session on the grid of the exact rate; the *drift* is label time against this machine's clock.
+//!
+//! Between two frames it sleeps, but from an update until a millisecond after the last it looks for more without
+//! sleeping: otherwise half of what is measured would be the time that a processor takes to wake this program.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -21,7 +25,7 @@ use serde_json::{Value, json};
 use smpte_timecode::{Rate, Timecode};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
 use tokio::net::TcpStream;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 use tokio::task::LocalSet;
 
 /// Load a timecode session server and measure it
@@ -81,7 +85,8 @@ fn main() -> Result<()> {
         options.server = address.to_string();
         options.pid = Some(child.0.id());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The sockets are looked at after every few tasks, not after 61.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(4).build()?;
     let report = LocalSet::new().block_on(&runtime, run(Rc::new(options), rate))?;
     println!("{report}");
     Ok(())
@@ -109,6 +114,8 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
     let measured = Duration::from_secs_f64(options.seconds);
     // Everybody has joined; everybody is done.
     let joined = Rc::new(Barrier::new(options.clients + 1));
+    let awake = Rc::new(Awake::default());
+    tokio::task::spawn_local(awake.clone().keep());
     let mut clients = Vec::new();
     for session in 0..options.sessions {
         let mut creator = Client::connect(&options.server).await?;
@@ -122,9 +129,9 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
             members.push(member);
         }
         for (i, member) in members.into_iter().enumerate() {
-            let joined = joined.clone();
+            let (joined, awake) = (joined.clone(), awake.clone());
             clients.push(tokio::task::spawn_local(async move {
-                member.follow(session, i == 0, rate, measured, &joined).await
+                member.follow(session, i == 0, rate, measured, &joined, &awake).await
             }));
         }
     }
@@ -189,6 +196,29 @@ fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, 
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Keeps the program from sleeping while a frame's updates come in.
+#[derive(Default)]
+struct Awake {
+    last: Cell<machine::Instant>,
+    update: Notify,
+}
+
+impl Awake {
+    fn note(&self, now: machine::Instant) {
+        self.last.set(now);
+        self.update.notify_one();
+    }
+
+    async fn keep(self: Rc<Self>) {
+        loop {
+            self.update.notified().await;
+            while driver::now().saturating_since(self.last.get()) < Duration::from_millis(1) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
 struct Client {
     stream: AsyncBufReader<TcpStream>,
     line: Vec<u8>,
@@ -237,6 +267,7 @@ impl Client {
         rate: Rate,
         time: Duration,
         joined: &Barrier,
+        awake: &Awake,
     ) -> Result<Seen> {
         joined.wait().await;
         if starts {
@@ -250,6 +281,7 @@ impl Client {
         loop {
             ensure!(self.next_line().await?, "the server closed the connection");
             let now = driver::now();
+            awake.note(now);
             if now >= end {
                 return Ok(seen);
             }

@@ -47,7 +47,7 @@ impl Logging {
     pub fn init(&self, at_least: Option<&str>) -> anyhow::Result<()> {
         let filter = at_least.unwrap_or(&self.log);
         let filter = EnvFilter::try_new(filter)
-            .with_context(|| format!("--log: '{filter}' is not a log filter"))?;
+            .map_err(|_| usage(anyhow::anyhow!("--log: '{filter}' is not a log filter")))?;
         let logger = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
@@ -117,22 +117,29 @@ pub fn exit(result: anyhow::Result<()>) -> std::process::ExitCode {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            std::process::ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            std::process::ExitCode::from(if error.chain().any(|cause| cause.is::<Usage>()) { 2 } else { 1 })
         }
     }
 }
 
-/// Marks an error as one of usage if `is_usage` says so of one of its causes.
-pub fn usage_if(is_usage: fn(&(dyn std::error::Error + 'static)) -> bool, error: anyhow::Error) -> anyhow::Error {
-    if error.chain().any(is_usage) { error.context(Usage) } else { error }
+/// Marks an error as one that wants other arguments: the program ends with 2.
+pub fn usage(error: anyhow::Error) -> anyhow::Error {
+    anyhow::Error::new(Usage(error))
 }
 
-/// Mark of an error that wants other arguments.
+/// The same, if `is_usage` says so of one of its causes.
+pub fn usage_if(is_usage: fn(&(dyn std::error::Error + 'static)) -> bool, error: anyhow::Error) -> anyhow::Error {
+    if error.chain().any(is_usage) { usage(error) } else { error }
+}
+
+/// An error that wants other arguments; it says what the error in it says.
 #[derive(Debug)]
-struct Usage;
+struct Usage(anyhow::Error);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("this cannot be used")
+        write!(f, "{:#}", self.0)
     }
 }
+
+impl std::error::Error for Usage {}

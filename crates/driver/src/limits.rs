@@ -29,6 +29,9 @@ pub struct Limits {
     /// Size of the kernel's send buffer, in bytes; `None` leaves it to the system, which grows it to megabytes, all
     /// of which a stuck reader gets to see later.
     pub send_buffer: Option<usize>,
+    /// Bytes that may wait unsent in the kernel before a connection counts as stuck (`TCP_NOTSENT_LOWAT`), in bytes;
+    /// `None`: as many as the send buffer holds. Linux only. Unlike a small send buffer it costs no throughput.
+    pub unsent_limit: Option<u32>,
     /// Events that may wait for the program before peers are no longer read. Default 65 536.
     pub max_events: usize,
 }
@@ -48,6 +51,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(30),
             send_buffer: None,
+            unsent_limit: None,
             max_events: 65_536,
         }
     }

@@ -124,6 +124,10 @@ pub(crate) fn set_options(stream: &TcpStream, limits: &Limits) {
         limits
             .send_buffer
             .map_or(Ok(()), |n| socket.set_send_buffer_size(n)),
+        #[cfg(target_os = "linux")]
+        limits
+            .unsent_limit
+            .map_or(Ok(()), |n| socket.set_tcp_notsent_lowat(n)),
     ];
     for error in results.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "a socket option was refused");

@@ -14,13 +14,17 @@ extern crate alloc;
 extern crate std;
 
 // domain
+pub mod clock;
 mod ratio;
 pub mod wc;
 
 // protocol
+pub mod client;
 pub mod codec;
+pub mod config;
 mod error;
 pub mod message;
+pub mod server;
 
 pub use error::{ClockError, DecodeError, UsageError};
 pub use ratio::{NotDecimal, Ratio};

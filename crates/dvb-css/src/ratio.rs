@@ -327,7 +327,8 @@ impl fmt::Display for Ratio {
         let mut rest = num % den;
         // ten times the rest has to fit; the bits that go are worth less than 10^-30
         if den >> 124 != 0 {
-            (rest, den) = (rest >> 4, den >> 4);
+            den >>= 4;
+            rest = (rest >> 4).min(den - 1);
         }
         let mut digits = [0_u8; 30];
         for digit in digits.iter_mut().take(places) {

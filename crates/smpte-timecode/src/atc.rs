@@ -28,7 +28,8 @@ pub const DID: u8 = 0x60;
 /// The secondary data identifier.
 pub const SDID: u8 = 0x60;
 /// User data words in a packet.
-pub const DATA_COUNT: usize = 16;
+pub const DATA_COUNT: usize = COUNT as usize;
+const COUNT: u8 = 16;
 /// Words of a packet: DID, SDID, data count, user data, checksum.
 pub const PACKET_LEN: usize = DATA_COUNT + 4;
 
@@ -212,7 +213,6 @@ impl AtcPacket {
         let dbb = u16::from(self.kind.code()) | u16::from(self.dbb2) << 8;
         core::array::from_fn(|word| {
             let nibble = self.address.bits() >> (4 * word) & 0xf;
-            #[expect(clippy::cast_possible_truncation, reason = "four bits")]
             let nibble = nibble as u8;
             let dbb_bit = if dbb >> word & 1 != 0 { 1 << 3 } else { 0 };
             with_parity(nibble << 4 | dbb_bit)
@@ -238,7 +238,7 @@ impl AtcPacket {
     /// The packet from DID to checksum, without the ancillary data flag before it.
     pub fn to_packet(self) -> [u16; PACKET_LEN] {
         let mut words = [0; PACKET_LEN];
-        let head = [DID, SDID, DATA_COUNT as u8].map(with_parity);
+        let head = [DID, SDID, COUNT].map(with_parity);
         for (place, word) in words.iter_mut().zip(head.into_iter().chain(self.to_user_data())) {
             *place = word;
         }
@@ -260,7 +260,7 @@ impl AtcPacket {
         let did = check_parity(0, did)?;
         let sdid = check_parity(1, sdid)?;
         let count = check_parity(2, count)?;
-        if (did, sdid, usize::from(count)) != (DID, SDID, DATA_COUNT) {
+        if (did, sdid, count) != (DID, SDID, COUNT) {
             return Err(AtcError::NotTimecode { did, sdid, count });
         }
         let expected = checksum(packet.split_last().map_or(&[], |(_, checked)| checked));

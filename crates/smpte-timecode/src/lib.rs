@@ -57,3 +57,8 @@ pub mod server;
 pub mod session;
 
 pub use error::{DecodeError, UsageError};
+
+/// The README's examples are tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -166,7 +166,10 @@ impl Vitc {
     ///
     /// [`VitcError::NoSignal`] if there is nothing like it, else what is wrong with the bits.
     pub fn read(line: &[u8]) -> Result<Self, VitcError> {
-        Slicer::new(line).and_then(|slicer| slicer.bits()).ok_or(VitcError::NoSignal).and_then(Self::from_bits)
+        Slicer::new(line)
+            .and_then(|slicer| slicer.bits())
+            .ok_or(VitcError::NoSignal)
+            .and_then(Self::from_bits)
     }
 }
 
@@ -267,7 +270,8 @@ impl<'a> Slicer<'a> {
             if group > 0 {
                 // the fall of this group's sync, and from it the width, better with each group
                 let expected = group_fall + i64::from(GROUP) * width;
-                group_fall = self.edge(expected - 3 * width / 8, false).filter(|at| at - expected < 3 * width / 8)?;
+                group_fall =
+                    self.edge(expected - 3 * width / 8, false).filter(|at| at - expected < 3 * width / 8)?;
                 width = (group_fall - fall) / (i64::from(GROUP) * group);
             }
             for bit in 0..i64::from(GROUP) {

@@ -63,7 +63,8 @@ fn hum() {
 #[test]
 fn low_pass_and_high_pass() {
     for rate in RATES {
-        for (hertz, order, least) in [(6000.0, 1, 300), (3000.0, 1, 299), (3000.0, 2, 299), (1500.0, 1, 299)] {
+        for (hertz, order, least) in [(6000.0, 1, 300), (3000.0, 1, 299), (3000.0, 2, 299), (1500.0, 1, 299)]
+        {
             check(&sent(rate).low_passed(hertz, order), least);
         }
         for hertz in [20.0, 100.0, 300.0] {
@@ -75,7 +76,7 @@ fn low_pass_and_high_pass() {
 #[test]
 fn noise() {
     for rate in RATES {
-        for (db, least) in [(20.0, 300), (14.0, 299), (10.0, 297), (7.0, 290), (3.0, 280), (0.0, 250)] {
+        for (db, least) in [(20.0, 300), (14.0, 300), (10.0, 299), (7.0, 298), (3.0, 296), (0.0, 285)] {
             for seed in 0..3 {
                 check(&sent(rate).with_noise(db, seed), least);
                 check(&sent(rate).reversed().with_noise(db, seed), least);
@@ -133,7 +134,11 @@ fn clicks() {
         let mut random = ltc_signals::Random::new(1);
         for _ in 0..400 {
             let at = random.below(clicked.samples.len() - 3);
-            clicked.samples[at..at + 1 + random.below(3)].fill(if random.uniform() < 0.5 { 4.0 } else { -4.0 });
+            clicked.samples[at..at + 1 + random.below(3)].fill(if random.uniform() < 0.5 {
+                4.0
+            } else {
+                -4.0
+            });
         }
         check(&clicked, 200);
     }
@@ -184,7 +189,8 @@ fn changing_speeds() {
         }
         let words = decode(&samples);
         // back to where they were before the wheel was turned
-        let place = |position: i64| places[usize::try_from((position + 128) >> 8).unwrap().min(places.len() - 1)];
+        let place =
+            |position: i64| places[usize::try_from((position + 128) >> 8).unwrap().min(places.len() - 1)];
         let mut right = 0;
         for word in &words {
             let start = place(word.start.in_256ths());
@@ -201,7 +207,9 @@ fn forwards_and_backwards() {
     let forwards = Sent::new("10:00:00:00", Rate::FPS_25, 50, 1.0);
     let backwards = Sent::new("10:00:01:00", Rate::FPS_25, 50, 2.0).reversed();
     for cut in [0, 300, 960, 1900] {
-        let turned = forwards.cut(0, forwards.samples.len() - cut).then(&backwards.cut(cut / 2, backwards.samples.len()));
+        let turned = forwards
+            .cut(0, forwards.samples.len() - cut)
+            .then(&backwards.cut(cut / 2, backwards.samples.len()));
         check(&turned, 96);
     }
 }
@@ -213,7 +221,10 @@ fn two_recordings() {
     // each with whole words, cut anywhere, cut at a bit
     check_all(&first.clone().then(&second));
     for cut in [60, 500, 960, 1337] {
-        check(&first.cut(0, first.samples.len() - cut).then(&second.cut(cut * 7 % 1920, second.samples.len())), 196);
+        check(
+            &first.cut(0, first.samples.len() - cut).then(&second.cut(cut * 7 % 1920, second.samples.len())),
+            196,
+        );
     }
 }
 
@@ -307,7 +318,10 @@ fn continuity_is_told() {
     let words = decode(&with_gap.samples);
     let contiguous = Continuity::Contiguous;
     let gap = Continuity::Gap { missing: 2 };
-    assert_eq!(continuities(&words), [Continuity::First, contiguous, contiguous, gap, contiguous, contiguous]);
+    assert_eq!(
+        continuities(&words),
+        [Continuity::First, contiguous, contiguous, gap, contiguous, contiguous]
+    );
 
     let jump = sent.then(&Sent::new("05:00:00;00", Rate::FPS_29_97_DF, 3, 1.0));
     let words = decode(&jump.samples);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Parser;
 use driver::{cli, shutdown};
 use smpte_programs::client::{self, Command};
@@ -62,5 +62,8 @@ async fn run(options: Options) -> Result<()> {
         join: options.join,
         outputs: Outputs { ltc: options.ltc_out, artnet: options.artnet, mtc: options.mtc_out },
     };
+    if options.outputs.on_stdout() > 1 {
+        return Err(cli::usage(anyhow!("--ltc-out and --mtc-out: only one can go to stdout")));
+    }
     client::run(options, shutdown::on_signals()).await
 }

@@ -75,6 +75,14 @@ help                  show this
 quit                  disconnect and end";
 
 impl Command {
+    /// Whether the server answers it, with what was asked for or an error.
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Join { .. } | Self::Start | Self::Stop | Self::Reset { .. } | Self::List => true,
+            Self::Leave | Self::Status | Self::Connect { .. } | Self::Wait(_) | Self::Help | Self::Quit => false,
+        }
+    }
+
     /// Reads a line; `None`: it is empty.
     ///
     /// # Errors

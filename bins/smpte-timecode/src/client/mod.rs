@@ -79,6 +79,8 @@ struct Program {
 /// Whether to go on.
 enum Next {
     GoOn,
+    /// It was said what is wrong.
+    Failed,
     Quit,
 }
 
@@ -88,10 +90,7 @@ impl Program {
         if let Some(id) = &options.join {
             self.step(Command::Join { id: id.clone() }, stop).await?;
         }
-        let _feeds = match options.outputs.any() {
-            true => Some(Feeds::start(&self.driver, &options.outputs)?),
-            false => None,
-        };
+        let mut feeds = Feeds::start(&self.driver, &options.outputs)?;
         if let Some(script) = &options.script {
             for command in script {
                 if let Next::Quit = self.step(command.clone(), stop).await? {
@@ -100,20 +99,30 @@ impl Program {
             }
             return Ok(());
         }
-        self.serve(stop, options.outputs.any()).await
+        self.serve(stop, &mut feeds, options.outputs.any()).await
     }
 
     /// Obeys lines and shows what happens.
-    async fn serve(&mut self, stop: &CancellationToken, feeding: bool) -> Result<()> {
+    async fn serve(&mut self, stop: &CancellationToken, feeds: &mut Feeds, feeding: bool) -> Result<()> {
         self.ask();
+        // A command that the server answers is not done before: the prompt names the session, and the next line of a
+        // pipe builds upon this one.
+        let mut answer_due: Option<Instant> = None;
         loop {
             let refresh = self.display.next(&self.driver);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                ended = feeds.ended(), if feeding => return ended,
                 event = self.events.next() => match event {
                     Some(event) => {
                         let lost = matches!(event, Event::Disconnected(_));
                         self.show(&event);
+                        if matches!(event, Event::Timecode { kind: TimecodeKind::Update, .. }) {
+                            // Or the timer would be set anew for the next label before this one is drawn.
+                            self.draw();
+                        } else if answer_due.take().is_some() {
+                            self.ask();
+                        }
                         // A person may connect elsewhere; nobody is there to do so for a feed or a pipe.
                         if lost && (feeding || !self.lines.is_interactive()) {
                             bail!("the connection to the server is lost");
@@ -121,17 +130,29 @@ impl Program {
                     }
                     None => return Ok(()),
                 },
-                line = self.lines.next() => {
+                line = self.lines.next(), if answer_due.is_none() => {
                     let Some(line) = line else { return Ok(()) };
+                    let mut answered = false;
                     match Command::parse(&line) {
                         Ok(None) => {}
                         Ok(Some(command)) => {
-                            if let Next::Quit = self.obey(command).await {
-                                return Ok(());
+                            answered = command.is_answered();
+                            match self.obey(command).await {
+                                Next::Quit => return Ok(()),
+                                Next::GoOn => {}
+                                Next::Failed => answered = false,
                             }
                         }
                         Err(error) => self.fail(&error.to_string()),
                     }
+                    if answered {
+                        answer_due = Some(Instant::now() + PATIENCE);
+                    } else {
+                        self.ask();
+                    }
+                }
+                () = sleep_until(answer_due.unwrap_or(refresh)), if answer_due.is_some() => {
+                    answer_due = None;
                     self.ask();
                 }
                 () = sleep_until(refresh) => self.draw(),
@@ -154,7 +175,7 @@ impl Program {
             }
             _ => |_| true,
         };
-        let answered = !matches!(command, Command::Leave | Command::Status | Command::Help | Command::Connect { .. });
+        let answered = command.is_answered();
         let name = format!("{command:?}");
         self.local(command).await?;
         let end = Instant::now() + PATIENCE;
@@ -186,6 +207,7 @@ impl Program {
                 event = self.events.next() => match event {
                     Some(event) => {
                         self.show(&event);
+                        self.draw();
                         if matches!(event, Event::Disconnected(_)) {
                             bail!("the connection to the server is lost");
                         }
@@ -205,6 +227,7 @@ impl Program {
             command => {
                 if let Err(error) = self.local(command).await {
                     self.fail(&format!("{error:#}"));
+                    return Next::Failed;
                 }
             }
         }

@@ -62,7 +62,9 @@ fn describe(reason: machine::CloseReason) -> &'static str {
 fn row(s: &SessionSummary<'_>) -> String {
     let state = if s.running { "running" } else { "stopped" };
     let name = s.name.as_deref().unwrap_or_default();
-    format!("{}  {:>8} fps  {}  {state}  {} members  {name}", s.session_id, s.framerate, s.timecode, s.client_count)
+    let members = if s.client_count == 1 { "member" } else { "members" };
+    let (id, rate, label, count) = (&s.session_id, &s.framerate, &s.timecode, s.client_count);
+    format!("{id}  {rate:>8} fps  {label}  {state}  {count} {members}  {name}")
 }
 
 /// What `status` prints.

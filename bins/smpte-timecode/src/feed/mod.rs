@@ -17,6 +17,7 @@ use driver::Driver;
 use machine::Instant;
 use smpte_timecode::client::Client;
 use smpte_timecode::{Rate, Timecode};
+use tokio::sync::mpsc;
 
 /// A session that stands still is looked at this often.
 const IDLE: Duration = Duration::from_millis(10);
@@ -40,7 +41,12 @@ impl Outputs {
 
     /// Whether one takes standard output.
     pub fn use_stdout(&self) -> bool {
-        [&self.ltc, &self.mtc].into_iter().flatten().any(|path| path.as_os_str() == "-")
+        self.on_stdout() > 0
+    }
+
+    /// How many want standard output; no more than one can have it.
+    pub fn on_stdout(&self) -> usize {
+        [&self.ltc, &self.mtc].into_iter().flatten().filter(|path| path.as_os_str() == "-").count()
     }
 }
 
@@ -49,6 +55,7 @@ impl Outputs {
 pub struct Feeds {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    ended: mpsc::Receiver<Result<()>>,
 }
 
 impl Feeds {
@@ -57,18 +64,19 @@ impl Feeds {
     /// # Errors
     /// When a file or address cannot be had.
     pub fn start(driver: &Driver<Client>, outputs: &Outputs) -> Result<Self> {
-        let mut feeds = Self { stop: Arc::default(), threads: Vec::new() };
+        let (end, ended) = mpsc::channel(1);
+        let mut feeds = Self { stop: Arc::default(), threads: Vec::new(), ended };
         if let Some(path) = &outputs.ltc {
             let target = Target::open(path).with_context(|| format!("--ltc-out {}", path.display()))?;
-            feeds.spawn("ltc", driver, move |session| ltc::feed(session, target))?;
+            feeds.spawn("ltc-out", driver, &end, move |session| ltc::feed(session, target))?;
         }
         if let Some(path) = &outputs.mtc {
             let target = Target::open(path).with_context(|| format!("--mtc-out {}", path.display()))?;
-            feeds.spawn("mtc", driver, move |session| mtc::feed(session, target))?;
+            feeds.spawn("mtc-out", driver, &end, move |session| mtc::feed(session, target))?;
         }
         if let Some(host) = &outputs.artnet {
             let sender = artnet::Sender::open(host)?;
-            feeds.spawn("artnet", driver, move |session| artnet::feed(session, &sender))?;
+            feeds.spawn("artnet", driver, &end, move |session| artnet::feed(session, &sender))?;
         }
         Ok(feeds)
     }
@@ -77,16 +85,26 @@ impl Feeds {
         &mut self,
         name: &'static str,
         driver: &Driver<Client>,
+        end: &mpsc::Sender<Result<()>>,
         feed: impl FnOnce(&Session) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let session = Session { driver: driver.clone(), stop: self.stop.clone() };
+        let end = end.clone();
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            if let Err(error) = feed(&session) {
-                tracing::error!("{name}: {error:#}");
-            }
+            let result = feed(&session).with_context(|| format!("--{name}"));
+            // Only the first end is waited for.
+            let _ = end.try_send(result);
         })?;
         self.threads.push(thread);
         Ok(())
+    }
+
+    /// Waits until an output ends by itself: whoever read it has gone, or it failed.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn ended(&mut self) -> Result<()> {
+        self.ended.recv().await.unwrap_or(Ok(()))
     }
 }
 

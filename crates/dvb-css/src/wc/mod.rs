@@ -70,6 +70,9 @@ pub enum Verdict {
     NotBetter,
     /// A filter has rejected it.
     Filtered,
+    /// It counts, and it lies as if one of the clocks had jumped by less than messages take. For a while only what is
+    /// certain is relied upon.
+    Odd,
     /// It contradicts all that was known: one of the clocks has jumped. The estimate was begun anew with it.
     Stepped {
         /// By how much the estimate has moved, in nanoseconds.

@@ -48,6 +48,8 @@ pub(crate) struct Outcome {
     /// Samples with a bound wider than that of the best single exchange.
     pub(crate) wider: u64,
     pub(crate) stepped: u64,
+    /// Exchanges that looked as if a clock had jumped a little.
+    pub(crate) odd: u64,
     ours: Vec<u64>,
     lowest: Vec<u64>,
     /// Exchanges after the step until the bound was true for good.
@@ -222,8 +224,10 @@ pub(crate) fn simulate(seed: u64, scenario: &Scenario) -> Outcome {
             };
             lowest.hear(&exchange);
             let heard = ours.hear(&exchange);
-            if matches!(heard.verdict, Verdict::Stepped { .. }) {
-                outcome.stepped += 1;
+            let stepped = matches!(heard.verdict, Verdict::Stepped { .. });
+            outcome.stepped += u64::from(stepped);
+            outcome.odd += u64::from(heard.verdict == Verdict::Odd);
+            if stepped || heard.verdict == Verdict::Odd {
                 outcome.noticed |= exchanges_since_step > 0 && exchanges_since_step <= 10;
             }
             if outcome.usable_at_ns.is_none() && heard.after < Dispersion::from_nanos(5_000_000) {

@@ -130,7 +130,9 @@ impl Date {
             Day::Calendar { year, month, day } if day < days_in_month(year, month) => {
                 Day::Calendar { year, month, day: day + 1 }
             }
-            Day::Calendar { year, month, .. } if month < 12 => Day::Calendar { year, month: month + 1, day: 1 },
+            Day::Calendar { year, month, .. } if month < 12 => {
+                Day::Calendar { year, month: month + 1, day: 1 }
+            }
             Day::Calendar { year, .. } => Day::Calendar { year: (year + 1) % 100, month: 1, day: 1 },
         };
         Self { day, ..self }
@@ -147,7 +149,7 @@ impl Date {
         };
         let (mut rest, mut groups, mut at) = (digits, 0, 0);
         while at < 24 {
-            groups |= rest % 10 << at;
+            groups |= (rest % 10) << at;
             rest /= 10;
             at += 4;
         }
@@ -161,23 +163,22 @@ impl Date {
     ///
     /// Names the group that is no digit, or the day that is not in the calendar.
     pub const fn from_user_bits(user_bits: u32) -> Result<Self, DateError> {
-        let (mut digits, mut group) = (0, 6);
+        let (mut digits, mut group) = (0, 6_u8);
         while group > 0 {
             let value = user_bits >> (4 * (group - 1)) & 0xf;
             if value > 9 {
-                #[expect(clippy::cast_possible_truncation, reason = "1 to 6, and four bits")]
-                return Err(DateError::Digit { group: group as u8, value: value as u8 });
+                return Err(DateError::Digit { group, value: value as u8 });
             }
             digits = digits * 10 + value;
             group -= 1;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "six bits")]
         let zone = TimeZone::from_code((user_bits >> 24 & 0x3f) as u8);
         let date = if user_bits >> 31 != 0 {
             Self::try_from_mjd(digits, zone)
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "two decimal digits each")]
-            let [year, month, day] = [(digits / 10_000) as u8, (digits / 100 % 100) as u8, (digits % 100) as u8];
+            let [year, month, day] =
+                [(digits / 10_000) as u8, (digits / 100 % 100) as u8, (digits % 100) as u8];
             Self::try_new(year, month, day, zone)
         };
         match date {
@@ -271,7 +272,7 @@ impl fmt::Display for Date {
 
 const fn days_in_month(year: u8, month: u8) -> u8 {
     match month {
-        2 if year % 4 == 0 => 29,
+        2 if year.is_multiple_of(4) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -285,7 +286,10 @@ mod tests {
     #[test]
     fn the_table_of_zones() {
         let offset = |code| TimeZone::from_code(code).offset_minutes();
-        assert_eq!((1..=9).map(offset).collect::<Vec<_>>(), (1..=9).map(|h| Some(-60 * h)).collect::<Vec<_>>());
+        assert_eq!(
+            (1..=9).map(offset).collect::<Vec<_>>(),
+            (1..=9).map(|h| Some(-60 * h)).collect::<Vec<_>>()
+        );
         assert_eq!([0x10, 0x11, 0x12, 0x13].map(offset), [Some(-600), Some(-660), Some(-720), Some(780)]);
         assert_eq!([0x14, 0x19, 0x20, 0x25].map(offset), [Some(720), Some(420), Some(360), Some(60)]);
         assert_eq!([0x0a, 0x0f, 0x1a, 0x1f].map(offset), [Some(-30), Some(-330), Some(-390), Some(-690)]);
@@ -327,7 +331,10 @@ mod tests {
     #[test]
     fn what_is_no_date() {
         assert_eq!(Date::from_user_bits(0x0026_11a1), Err(DateError::Digit { group: 2, value: 10 }));
-        assert_eq!(Date::from_user_bits(0x0026_1321), Err(DateError::Calendar { year: 26, month: 13, day: 21 }));
+        assert_eq!(
+            Date::from_user_bits(0x0026_1321),
+            Err(DateError::Calendar { year: 26, month: 13, day: 21 })
+        );
         assert_eq!(Date::from_user_bits(0), Err(DateError::Calendar { year: 0, month: 0, day: 0 }));
         assert!(Date::try_new(25, 2, 29, TimeZone::UTC).is_err());
         assert!(Date::try_new(24, 2, 29, TimeZone::UTC).is_ok());

@@ -111,8 +111,7 @@ mod tests {
 
     #[test]
     fn every_combination_has_its_meaning() {
-        let all: [(GroupFormat, bool); 8] =
-            core::array::from_fn(|bits| BinaryGroups::from_bits(bits as u8)).map(|g| (g.format(), g.is_clock()));
+        let all = [0, 1, 2, 3, 4, 5, 6, 7].map(BinaryGroups::from_bits).map(|g| (g.format(), g.is_clock()));
         use GroupFormat::*;
         assert_eq!(
             all,
@@ -131,7 +130,9 @@ mod tests {
 
     #[test]
     fn flags_move_with_the_layout() {
-        for (layout, positions) in [(FlagLayout::Lines525, [43, 58, 59]), (FlagLayout::Lines625, [27, 58, 43])] {
+        for (layout, positions) in
+            [(FlagLayout::Lines525, [43, 58, 59]), (FlagLayout::Lines625, [27, 58, 43])]
+        {
             for bits in 0..8 {
                 let groups = BinaryGroups::from_bits(bits);
                 let address = Address::default().with_binary_groups(layout, groups);

@@ -89,7 +89,7 @@ pub enum FlagLayout {
 impl FlagLayout {
     /// The layout used at this rate.
     pub const fn of(rate: Rate) -> Self {
-        if rate.nominal() % 25 == 0 { Self::Lines625 } else { Self::Lines525 }
+        if rate.nominal().is_multiple_of(25) { Self::Lines625 } else { Self::Lines525 }
     }
 
     /// The bit that makes the number of ones in an LTC word even, and tells the fields apart in VITC and ATC.
@@ -219,7 +219,7 @@ impl Address {
         match pairs(timecode.rate()) {
             Err(error) => return Err(error),
             Ok(false) => {}
-            Ok(true) if fields.frames % 2 != 0 => {
+            Ok(true) if !fields.frames.is_multiple_of(2) => {
                 return Err(AddressError::SecondOfPair { frames: fields.frames });
             }
             Ok(true) => fields.frames /= 2,
@@ -241,7 +241,7 @@ impl Address {
             Err(error) => return Err(error),
             Ok(false) => false,
             Ok(true) => {
-                let second = fields.frames % 2 != 0;
+                let second = !fields.frames.is_multiple_of(2);
                 fields.frames /= 2;
                 second
             }
@@ -342,7 +342,7 @@ impl Address {
     #[must_use]
     pub const fn with_polarity_correction(self, layout: FlagLayout) -> Self {
         let cleared = self.with_bit(layout.phase_bit(), false);
-        cleared.with_bit(layout.phase_bit(), cleared.0.count_ones() % 2 == 0)
+        cleared.with_bit(layout.phase_bit(), cleared.0.count_ones().is_multiple_of(2))
     }
 
     /// The eight binary groups: group 1 in bits 0 to 3, group 8 in bits 28 to 31. This is the order of libltc.
@@ -352,7 +352,10 @@ impl Address {
         let nibbles = self.0 >> 4 & 0x0f0f_0f0f_0f0f_0f0f;
         let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
         let halves = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half holds a copy of what was moved down")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the upper half holds a copy of what was moved down"
+        )]
         let groups = (halves | halves >> 16) as u32;
         groups
     }
@@ -422,7 +425,11 @@ pub(crate) const fn pairs(rate: Rate) -> Result<bool, AddressError> {
 }
 
 const fn too_large(place: &Place, value: u16) -> AddressError {
-    AddressError::Label(LabelError::OutOfRange { field: place.field, value: value as u32, max: place.max as u32 })
+    AddressError::Label(LabelError::OutOfRange {
+        field: place.field,
+        value: value as u32,
+        max: place.max as u32,
+    })
 }
 
 #[cfg(test)]
@@ -486,9 +493,15 @@ mod tests {
         let drop = address("00:01:00;02", Rate::FPS_29_97_DF);
         assert_eq!(drop.timecode(Rate::FPS_29_97), Err(AddressError::DropFlag { flag: true }));
         let film = address("00:00:00:24", Rate::FPS_25).timecode(Rate::FPS_24);
-        assert!(matches!(film, Err(AddressError::Label(LabelError::OutOfRange { field: Field::Frames, .. }))));
+        assert!(matches!(
+            film,
+            Err(AddressError::Label(LabelError::OutOfRange { field: Field::Frames, .. }))
+        ));
         let dropped = Address(1 << 32 | 1 << 10).timecode(Rate::FPS_29_97_DF);
-        assert!(matches!(dropped, Err(AddressError::Label(LabelError::Dropped { minutes: 1, frames: 0, first: 2 }))));
+        assert!(matches!(
+            dropped,
+            Err(AddressError::Label(LabelError::Dropped { minutes: 1, frames: 0, first: 2 }))
+        ));
     }
 
     #[test]

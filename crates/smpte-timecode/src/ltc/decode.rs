@@ -6,7 +6,7 @@
 //! * a tracker that reads bits out of noise: `soft`;
 //! * run lengths, many times faster, for as long as the signal is clean: `run`.
 //!
-//! All work on the latest samples, kept in a ring of some 1.3 seconds, so when the search finds a signal the tracker
+//! All work on the latest samples, kept in a ring of more than a second, so when the search finds a signal the tracker
 //! starts at the beginning of it and nothing is lost.
 
 use thiserror::Error;
@@ -39,11 +39,13 @@ pub enum DecoderError {
 /// Finds LTC in a stream of samples.
 ///
 /// Takes pieces of any size; what it finds does not depend on them. Works forwards and backwards, from 1/20 of
-/// normal speed up to where a bit has two samples (ten times at 48 kHz), at any level, on hum, direct voltage and
-/// noise down to about the signal's own level. Reports no label that is not certain: see [`Continuity`] and
-/// [`DecodedWord::confidence`].
+/// normal speed up to where a bit has 2.3 samples (at 48 kHz ten times normal speed at 24 and 25 frames a second, 8.5
+/// times at 30), at any level, on hum and direct voltage, and in noise as strong as the signal. Reports no label that
+/// is not certain: see [`Continuity`] and [`DecodedWord::confidence`].
 ///
-/// Allocates only when it is made: some 256 KiB at 48 kHz, in proportion to the sample rate.
+/// A word is reported some hundred samples after its end, the first one after a start or a jump a word later.
+///
+/// Allocates only when it is made: some 270 KiB at 48 kHz, in proportion to the sample rate.
 ///
 /// [`Continuity`]: super::Continuity
 ///
@@ -89,6 +91,8 @@ pub struct Decoder {
     wanted_clean: u32,
     /// What to go back to should run lengths not get as far as a word.
     before_run: Option<(Tracker, Framer)>,
+    /// Words found by run lengths since they were last taken to.
+    run_words: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +105,8 @@ enum Mode {
 /// Clean cells wanted at first, and at most after run lengths were used too soon.
 const MIN_CLEAN: u32 = 16;
 const MAX_CLEAN: u32 = 1024;
+/// Fewer words than this by run lengths were too few for the change.
+const LONG_RUN: u32 = 10;
 /// A signal without a word for this many cells is none, or its speed is not what it seemed.
 const MAX_WORDLESS: u32 = 250;
 /// Cells a second at the slowest: 80 bits at 24000/1001 words a second and 1/20 of normal speed.
@@ -141,6 +147,7 @@ impl Decoder {
             wordless_cells: 0,
             wanted_clean: MIN_CLEAN,
             before_run: None,
+            run_words: 0,
         })
     }
 
@@ -249,7 +256,8 @@ impl Decoder {
     }
 
     fn take_run_word(&mut self, mut word: Found, found: &mut impl FnMut(DecodedWord)) {
-        (self.before_run, self.wanted_clean) = (None, MIN_CLEAN);
+        self.before_run = None;
+        self.run_words = self.run_words.saturating_add(1);
         let follows = (word.start - self.last_end).abs() < 2 * ONE;
         word.start = if follows { self.last_end } else { self.run.refine(&self.history, word.start) };
         word.end = self.run.refine(&self.history, word.end);
@@ -263,12 +271,15 @@ impl Decoder {
         if let Some(word) = self.framer.push(cell) {
             self.take_word(&word, amplitude, found);
         } else if self.wordless_cells > MAX_WORDLESS {
-            return self.lose_signal(end, found);
+            self.lose_signal(end, found);
+            // nor was it any before
+            return self.search.restart(end);
         }
         let Mode::Soft(tracker) = &self.mode else { return };
         let is_clean = tracker.clean_cells() >= self.wanted_clean && !self.history.has_ended();
         if is_clean && self.run.begin(&self.history, tracker) {
             self.before_run = Some((tracker.clone(), self.framer.clone()));
+            self.run_words = 0;
             self.mode = Mode::Run;
         }
     }
@@ -283,15 +294,17 @@ impl Decoder {
 
     /// The tracker goes on where run lengths cannot.
     fn leave_run(&mut self) {
+        let was_short = self.run_words < LONG_RUN;
+        self.wanted_clean = if was_short { (self.wanted_clean * 2).min(MAX_CLEAN) } else { MIN_CLEAN };
         if let Some((tracker, framer)) = self.before_run.take() {
             // it looked clean, but was noise that had let up: read these bits again with more care
-            self.wanted_clean = (self.wanted_clean * 2).min(MAX_CLEAN);
             if tracker.boundary() - tracker.period() > fixed(self.history.tail()) {
                 (self.mode, self.framer) = (Mode::Soft(tracker), framer);
                 return;
             }
         }
-        let boundary = self.run.refine(&self.history, self.run.boundary());
+        let (expected, crossing) = (self.run.expected(), self.run.refine(&self.history, self.run.boundary()));
+        let boundary = if (crossing - expected).abs() < ONE { crossing } else { expected };
         // that of the last word is more exact, if the speed is still the same
         let (latest, amplitude) = (self.run.period(), self.run.amplitude());
         let period = if (latest - self.word_period).abs() < latest / 32 { self.word_period } else { latest };

@@ -400,7 +400,8 @@ mod tests {
     #[test]
     fn what_cannot_be_encoded() {
         let fails = |label: &str, rate, sample_rate| {
-            Encoder::try_new(EncoderConfig::new(Timecode::parse(label, rate).unwrap(), sample_rate)).unwrap_err()
+            Encoder::try_new(EncoderConfig::new(Timecode::parse(label, rate).unwrap(), sample_rate))
+                .unwrap_err()
         };
         assert_eq!(
             fails("00:00:00:00", Rate::FPS_120, 48_000),

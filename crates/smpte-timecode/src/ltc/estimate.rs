@@ -58,15 +58,22 @@ pub struct RateEstimator {
 impl RateEstimator {
     /// For words decoded at this many samples a second.
     pub const fn new(sample_rate: u32) -> Self {
-        Self { sample_rate, last: None, drop_frame: false, counted: None, highest_frame: 0, words: 0, length: 0 }
+        Self {
+            sample_rate,
+            last: None,
+            drop_frame: false,
+            counted: None,
+            highest_frame: 0,
+            words: 0,
+            length: 0,
+        }
     }
 
     /// Takes a word as the decoder reports it.
     pub fn push(&mut self, word: &DecodedWord) {
         let frames = word.fields().frames;
-        let span = |from: &DecodedWord| {
-            u64::try_from(word.end.in_256ths() - from.end.in_256ths()).unwrap_or(0)
-        };
+        let span =
+            |from: &DecodedWord| u64::try_from(word.end.in_256ths() - from.end.in_256ths()).unwrap_or(0);
         match (word.continuity, self.last) {
             (Continuity::Contiguous, Some(last)) => {
                 let (first, second) = (last.fields(), word.fields());

@@ -74,7 +74,11 @@ impl Framer {
     }
 
     #[inline(always)]
-    #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "modulo the array's length")]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "modulo the array's length"
+    )]
     fn push_bit(&mut self, bit: bool, quality: u8, start: Fixed, end: Fixed) -> Option<Found> {
         let at = self.cells as usize % KEPT;
         self.starts[at] = start;
@@ -86,7 +90,11 @@ impl Framer {
     }
 
     #[cold]
-    #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "modulo the array's length")]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "modulo the array's length"
+    )]
     fn complete(&self, end: Fixed) -> Option<Found> {
         let first = self.cells.checked_sub(Word::BITS.into())?;
         let reverse = self.bits.high != Word::SYNC;

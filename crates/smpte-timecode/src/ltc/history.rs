@@ -107,7 +107,11 @@ impl History {
 
     /// The sum of the samples from `from` to `to`, parts of samples counted in part.
     #[inline]
-    #[expect(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "16 bits; positions are not negative")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "16 bits; positions are not negative"
+    )]
     fn integral(&self, from: Fixed, to: Fixed) -> f32 {
         let (first, last) = ((from >> 16) as u64, (to >> 16) as u64);
         let part = |position: Fixed| (position & (ONE - 1)) as f32 / ONE as f32;

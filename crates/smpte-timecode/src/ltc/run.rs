@@ -7,8 +7,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::history::{BLOCK, Fixed, History, ONE};
 use super::framer::{Found, Framer};
+use super::history::{BLOCK, Fixed, History, ONE};
 use super::soft::{Tracker, fixed};
 
 /// Below this the lengths of runs in whole samples say too little.
@@ -71,7 +71,10 @@ impl Run {
     pub(super) fn begin(&mut self, history: &History, tracker: &Tracker) -> bool {
         let nearest = (tracker.boundary() + ONE / 2) >> 16;
         let Ok(nearest) = u64::try_from(nearest) else { return false };
-        if tracker.period() < MIN_PERIOD || nearest < history.tail() + 2 * BLOCK as u64 || nearest >= history.head() {
+        if tracker.period() < MIN_PERIOD
+            || nearest < history.tail() + 2 * BLOCK as u64
+            || nearest >= history.head()
+        {
             return false;
         }
         self.middle = tracker.edge().centre();
@@ -169,10 +172,10 @@ impl Run {
         Some(framer.push_clean(one, 100 - lost, start, fixed(self.at)))
     }
 
-    /// How far a transition may be off: three eighths of a cell would be misread.
+    /// How far a transition may be off, a sample of it for rounding; a quarter of a cell would be misread.
     #[inline(always)]
     fn tolerance(&self) -> Fixed {
-        self.period / 8 + ONE
+        self.period / 16 + ONE + ONE / 4
     }
 
     /// The sample-exact boundary that is between the samples before and at `position`, by interpolation.
@@ -186,6 +189,11 @@ impl Run {
         // samples stand for their middles, which are half a sample either side of the position
         let part = (self.middle - before) / (after - before) - 0.5;
         fixed(at) + (part.clamp(-0.5, 0.5) * ONE as f32) as Fixed
+    }
+
+    /// The start of the next cell, as the cells before it make it expected.
+    pub(super) fn expected(&self) -> Fixed {
+        fixed(self.at) + self.offset
     }
 
     /// The start of the next cell, to a sample.
@@ -229,7 +237,8 @@ impl Run {
     #[expect(clippy::indexing_slicing, reason = "masked by the number of blocks")]
     fn crossed(&self, history: &History, at: u64) -> u64 {
         let flip = if self.high { u64::MAX } else { 0 };
-        let (now, next) = (self.signs[history.block_index(at)], self.signs[history.block_index(at + BLOCK as u64)]);
+        let (now, next) =
+            (self.signs[history.block_index(at)], self.signs[history.block_index(at + BLOCK as u64)]);
         let shift = at % BLOCK as u64;
         ((now ^ flip) >> shift) | ((next ^ flip) << 1 << (63 - shift))
     }
@@ -265,8 +274,12 @@ impl Range {
         let (mut low, mut high) = (self.low, self.high);
         for eight in eights {
             // single instructions, unlike `min` and `max`: the samples are all numbers
-            low.iter_mut().zip(eight).for_each(|(low, &sample)| *low = if sample < *low { sample } else { *low });
-            high.iter_mut().zip(eight).for_each(|(high, &sample)| *high = if sample > *high { sample } else { *high });
+            low.iter_mut()
+                .zip(eight)
+                .for_each(|(low, &sample)| *low = if sample < *low { sample } else { *low });
+            high.iter_mut()
+                .zip(eight)
+                .for_each(|(high, &sample)| *high = if sample > *high { sample } else { *high });
         }
         *self = Self { low, high };
     }

@@ -68,9 +68,13 @@ impl<'a> Samples<'a> {
     #[expect(clippy::cast_precision_loss, reason = "a 32-bit sample keeps its upper 24 bits")]
     pub(super) fn copy_to(self, out: &mut [f32]) {
         match self {
-            Self::I16(samples) => out.iter_mut().zip(samples).for_each(|(o, &s)| *o = f32::from(s) / 32_768.0),
+            Self::I16(samples) => {
+                out.iter_mut().zip(samples).for_each(|(o, &s)| *o = f32::from(s) / 32_768.0)
+            }
             Self::I24(samples) => out.iter_mut().zip(samples).for_each(|(o, &s)| *o = s as f32 / 8_388_608.0),
-            Self::I32(samples) => out.iter_mut().zip(samples).for_each(|(o, &s)| *o = s as f32 / 2_147_483_648.0),
+            Self::I32(samples) => {
+                out.iter_mut().zip(samples).for_each(|(o, &s)| *o = s as f32 / 2_147_483_648.0)
+            }
             Self::F32(samples) => out.iter_mut().zip(samples).for_each(|(o, &s)| *o = sane(s)),
         }
     }

@@ -87,10 +87,10 @@ impl Search {
                 let floor = u64::try_from(self.floor >> 16).unwrap_or(0).max(tail);
                 let start = head.saturating_sub(band.window()).max(floor);
                 *next = head;
-                if start + band.window() <= head {
-                    if let Some(lock) = Window::new(history, start, band).best() {
-                        return Some(lock);
-                    }
+                let is_whole = start + band.window() <= head;
+                if let Some(lock) = is_whole.then(|| Window::new(history, start, band)).and_then(|w| w.best())
+                {
+                    return Some(lock);
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Band {
         match band {
             0 => Self { shortest: 1.9, summed: 1, sums: 50 },
             1 => Self { shortest: 2.7, summed: 1, sums: 72 },
-            _ if band % 2 == 0 => Self { shortest: 4.0, summed: 1 << (band / 2 - 1), sums: 102 },
+            _ if band.is_multiple_of(2) => Self { shortest: 4.0, summed: 1 << (band / 2 - 1), sums: 102 },
             _ => Self { shortest: 5.657, summed: 1 << (band / 2 - 1), sums: WINDOW },
         }
     }
@@ -165,7 +165,7 @@ impl Window {
         while period < self.band.shortest * Band::WIDTH {
             // later than the window's start, so that a finer phase can be earlier
             let starts = COARSE_PHASES.map(|phase| period * (0.125 + phase));
-            for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(|fits| peaks(fits)) {
+            for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(peaks) {
                 let fine = FINE_PERIODS.into_iter().filter_map(|factor| {
                     let starts = FINE_PHASES.map(|phase| coarse.start + period * phase);
                     self.fits(starts, period * factor, CELLS)
@@ -214,7 +214,12 @@ impl Window {
 
     /// The sum up to `position`, parts of sums counted in part.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 148")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "0 to 148"
+    )]
     #[expect(clippy::indexing_slicing, reason = "at most the window's length")]
     fn sum_to(&self, position: f32) -> f32 {
         let whole = (position as usize).min(WINDOW);
@@ -228,7 +233,11 @@ impl Window {
     fn lock(&self, fit: &Fit) -> Lock {
         let samples = |sums: f32| (sums * self.band.summed as f32 * ONE as f32) as Fixed;
         let middle = fit.start + fit.period * (CELLS / 2) as f32;
-        Lock { boundary: fixed(self.start) + samples(middle), period: samples(fit.period), amplitude: fit.amplitude }
+        Lock {
+            boundary: fixed(self.start) + samples(middle),
+            period: samples(fit.period),
+            amplitude: fit.amplitude,
+        }
     }
 }
 
@@ -289,7 +298,13 @@ impl Phase {
         }
         // not `min`: no number does not fit
         let margin = margin / mean;
-        self.worst = if margin < self.worst { margin } else if margin >= self.worst { self.worst } else { 0.0 };
+        self.worst = if margin < self.worst {
+            margin
+        } else if margin >= self.worst {
+            self.worst
+        } else {
+            0.0
+        };
         (self.step, self.first) = (step, after);
         self.worst > 0.0
     }
@@ -299,7 +314,14 @@ impl Phase {
     fn fit(&self, start: f32, period: f32, cells: usize) -> Option<Fit> {
         let amplitude = self.total / (cells - 1) as f32 / period;
         let zeros = cells as u32 - 2 - self.ones;
-        (self.worst > 0.0).then_some(Fit { quality: self.worst, amplitude, start, period, ones: self.ones, zeros })
+        (self.worst > 0.0).then_some(Fit {
+            quality: self.worst,
+            amplitude,
+            start,
+            period,
+            ones: self.ones,
+            zeros,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 //! A word can be whole and clean and its label still wrong: where one recording was cut into another in the middle of
 //! a word, half of the label is from either. Parity does not show it. What shows it is that such a label follows on
 //! nothing and nothing follows on it. So a word is reported at once if it follows on the last one reported, and one
-//! that does not waits for the next word to follow on it; in noise, for the next three. A word that has no neighbours
-//! is reported if it is clean.
+//! that does not waits for the next word to follow on it; in noise, for the next three. A word that is alone in its
+//! stream is reported if it is clean.
 
 use super::framer::Found;
 use super::history::Fixed;
@@ -129,6 +129,8 @@ pub(super) struct Sequence {
     held: [Option<DecodedWord>; IN_DOUBT],
     /// Cells up to the end of the first of them.
     held_cells: u64,
+    /// Frames in a second, once the words reported have passed from one to the next.
+    nominal: Option<u16>,
     /// Whether a clean word is reported whatever its neighbours say.
     accepts_unrelated: bool,
 }
@@ -139,12 +141,12 @@ const IN_DOUBT: usize = 4;
 
 impl Sequence {
     pub(super) const fn new() -> Self {
-        Self { last: None, held: [None; IN_DOUBT], held_cells: 0, accepts_unrelated: false }
+        Self { last: None, held: [None; IN_DOUBT], held_cells: 0, nominal: None, accepts_unrelated: false }
     }
 
     /// Begins a new stream.
     pub(super) fn clear(&mut self) {
-        (self.last, self.held) = (None, [None; IN_DOUBT]);
+        (self.last, self.held, self.nominal) = (None, [None; IN_DOUBT], None);
     }
 
     pub(super) fn accept_unrelated(&mut self, accept: bool) {
@@ -153,20 +155,25 @@ impl Sequence {
 
     /// Takes what may be a word; reports those that are certain now. Whether it is one as far as can be told from it
     /// alone.
-    pub(super) fn push(&mut self, found: &Found, amplitude: f32, report: &mut impl FnMut(DecodedWord)) -> bool {
+    pub(super) fn push(
+        &mut self,
+        found: &Found,
+        amplitude: f32,
+        report: &mut impl FnMut(DecodedWord),
+    ) -> bool {
         let Some(mut word) = candidate(found, amplitude) else { return false };
-        if let Some(continuity) = self.last.and_then(|last| follows(&last, &word)) {
+        if let Some(continuity) = self.last.and_then(|last| follows(&last, &word, self.rates(&last, &word))) {
             word.continuity = continuity;
             self.held = [None; IN_DOUBT];
             self.report(word, report);
             return true;
         }
-        match self.held.iter().flatten().last().and_then(|before| follows(before, &word)) {
+        let before = self.held.iter().flatten().last();
+        match before.and_then(|before| follows(before, &word, self.rates(before, &word))) {
             Some(continuity @ (Continuity::Contiguous | Continuity::Repeated)) => word.continuity = continuity,
             _ => {
                 self.held = [None; IN_DOUBT];
                 self.held_cells = found.cells;
-                word.continuity = if self.last.is_none() { Continuity::First } else { Continuity::Jump };
             }
         }
         if let Some(free) = self.held.iter_mut().find(|place| place.is_none()) {
@@ -176,27 +183,58 @@ impl Sequence {
         let in_doubt = self.held.iter().flatten().any(|word| word.is_doubtful());
         let is_enough = count >= if in_doubt { IN_DOUBT } else { CLEAN };
         if is_enough || self.accepts_unrelated && !in_doubt {
-            for word in core::mem::take(&mut self.held).into_iter().flatten() {
-                self.report(word, report);
-            }
+            self.report_held(report);
         }
         true
     }
 
-    /// The signal is gone after this many cells: no word will follow right on the last one. A word with less than
-    /// another before and after it has no neighbours to ask; it is reported if it is clean.
+    /// The signal is gone after this many cells: no word will follow right on the last one. The only word of the
+    /// stream so far, with less than another before and after it, is reported if it is clean.
     pub(super) fn signal_lost(&mut self, cells: u64, report: &mut impl FnMut(DecodedWord)) {
-        if let [Some(held), None, ..] = core::mem::take(&mut self.held) {
+        if let [Some(held), None, ..] = self.held {
             let is_alone = self.held_cells < 2 * WORD_CELLS && cells - self.held_cells < WORD_CELLS;
-            if is_alone && !held.is_doubtful() {
-                self.report(held, report);
+            if is_alone && self.last.is_none() && !held.is_doubtful() {
+                self.report_held(report);
             }
         }
+        self.held = [None; IN_DOUBT];
+    }
+
+    /// Reports the words held, which now vouch for each other.
+    fn report_held(&mut self, report: &mut impl FnMut(DecodedWord)) {
+        let mut held = core::mem::take(&mut self.held);
+        if let [Some(first), ..] = &mut held {
+            first.continuity = match self.last {
+                None => Continuity::First,
+                Some(last) => follows(&last, first, ALL_RATES).unwrap_or(Continuity::Jump),
+            };
+        }
+        held.into_iter().flatten().for_each(|word| self.report(word, report));
     }
 
     fn report(&mut self, word: DecodedWord, report: &mut impl FnMut(DecodedWord)) {
+        match (word.continuity, self.last) {
+            (Continuity::Contiguous, Some(last)) if last.fields().seconds != word.fields().seconds => {
+                self.nominal = Some(if word.reverse { &word } else { &last }.fields().frames + 1);
+            }
+            (Continuity::First | Continuity::Jump, _) => self.nominal = None,
+            _ => {}
+        }
         self.last = Some(word);
         report(word);
+    }
+
+    /// The rates at which one word may follow on the other: if one of them is doubtful, only where it is known how
+    /// many frames the second had that ended between them.
+    fn rates(&self, before: &DecodedWord, word: &DecodedWord) -> &'static [Rate] {
+        let is_doubtful = before.is_doubtful() || word.is_doubtful();
+        match self.nominal {
+            Some(24) => &[Rate::FPS_24],
+            Some(25) => &[Rate::FPS_25],
+            Some(30) => &[Rate::FPS_30],
+            _ if is_doubtful && before.fields().seconds != word.fields().seconds => &[],
+            _ => ALL_RATES,
+        }
     }
 }
 
@@ -204,7 +242,11 @@ impl Sequence {
 fn candidate(found: &Found, amplitude: f32) -> Option<DecodedWord> {
     let word = Word::new(Address::from_bits(found.bits));
     word.address().fields().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` stops at the ends of the range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` stops at the ends of the range"
+    )]
     let level = (amplitude * 32_768.0) as u16;
     Some(DecodedWord {
         word,
@@ -230,8 +272,11 @@ const MAX_GAP: i64 = 500;
 /// User bits and flags, without those that may be the polarity correction.
 const STEADY_BITS: u64 = 0xf0f0_f8f0_f0f0_fcf0 | 1 << 58;
 
-/// How `word` follows on `before`, if it does.
-fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
+/// The rates that differ in their labels, without drop-frame.
+const ALL_RATES: &[Rate] = &[Rate::FPS_30, Rate::FPS_25, Rate::FPS_24];
+
+/// How `word` follows on `before`, if it does at one of these rates, or with drop-frame.
+fn follows(before: &DecodedWord, word: &DecodedWord, rates: &[Rate]) -> Option<Continuity> {
     if before.reverse != word.reverse {
         return None;
     }
@@ -245,30 +290,25 @@ fn follows(before: &DecodedWord, word: &DecodedWord) -> Option<Continuity> {
     let gap = word.start.0 - before.end.0;
     // an eighth of a word, ten bits, is too much for one to be left out
     if gap.abs() < length / 8 {
-        if is_step(before, word, 1) {
+        if is_step(before, word, 1, rates) {
             return Some(Continuity::Contiguous);
         }
         let is_same = before.word.address() == word.word.address() && !is_doubtful;
         return is_same.then_some(Continuity::Repeated);
     }
     let missing = (gap + length / 2) / length;
-    let off_grid = (gap - missing * length).abs();
-    let is_gap = (1..=MAX_GAP).contains(&missing) && off_grid < length / 8 && is_step(before, word, missing + 1);
+    let is_on_grid = (gap - missing * length).abs() < length / 8;
+    let is_gap = (1..=MAX_GAP).contains(&missing) && is_on_grid && is_step(before, word, missing + 1, rates);
     is_gap.then(|| Continuity::Gap { missing: u32::try_from(missing).unwrap_or(u32::MAX) })
 }
 
-/// Whether `word` is `steps` labels after `before` at one of the rates that there are, in the direction of play.
-fn is_step(before: &DecodedWord, word: &DecodedWord, steps: i64) -> bool {
-    let drop = word.word.address().drop_frame();
-    if drop != before.word.address().drop_frame() {
+/// Whether `word` is `steps` labels after `before` at one of these rates, in the direction of play.
+fn is_step(before: &DecodedWord, word: &DecodedWord, steps: i64, rates: &[Rate]) -> bool {
+    let (first, second) = (before.word.address(), word.word.address());
+    if first.drop_frame() != second.drop_frame() {
         return false;
     }
-    // how many frames the second between them had is not known
-    let is_doubtful = before.is_doubtful() || word.is_doubtful();
-    if is_doubtful && steps > 1 && !drop && before.fields().seconds != word.fields().seconds {
-        return false;
-    }
-    let rates: &[Rate] = if drop { &[Rate::FPS_29_97_DF] } else { &[Rate::FPS_30, Rate::FPS_25, Rate::FPS_24] };
+    let rates = if first.drop_frame() { &[Rate::FPS_29_97_DF] } else { rates };
     let steps = if word.reverse { -steps } else { steps };
     rates.iter().any(|&rate| {
         let labels = (Timecode::from_fields(rate, before.fields()), Timecode::from_fields(rate, word.fields()));

@@ -25,6 +25,8 @@ const WEAK_MIDDLE: f32 = 0.4;
 /// The same for a cell that is bad: one that speaks against there being a signal.
 const BAD_STEP: f32 = 0.4;
 const BAD_MIDDLE: f32 = 0.55;
+/// In cells shorter than this the few samples alone make clean steps look weak: only what is bad counts.
+const FEW_SAMPLES: Fixed = 5 * ONE;
 /// A bad cell adds this to the trouble, a good one takes 1 away.
 const BAD_CELL: u32 = 3;
 /// At this much trouble the signal is lost.
@@ -195,7 +197,9 @@ impl Tracker {
         }
         let edge = Edge::at(history, end, half);
         let judged = Judgement::of(&self.edge, &edge, self.amplitude);
-        let weak_start = self.edge.known && is_below(WEAK_STEP, &self.edge, self.amplitude);
+        let is_short = self.period < FEW_SAMPLES;
+        let weak_step = if is_short { BAD_STEP } else { WEAK_STEP };
+        let weak_start = self.edge.known && is_below(weak_step, &self.edge, self.amplitude);
         let bad_end = edge.known && is_below(BAD_STEP, &edge, self.amplitude);
         let bad = judged.is_bad || bad_end;
         if bad {
@@ -210,7 +214,8 @@ impl Tracker {
             self.trouble = self.trouble.saturating_sub(1);
         }
         let late = if bad_end { 0 } else { edge.late.clamp(-self.period / 8, self.period / 8) };
-        let is_clean = !bad && edge.step().abs() > 1.4 * self.amplitude && late.abs() < self.period / 16 + ONE / 2;
+        let is_clean =
+            !bad && edge.step().abs() > 1.4 * self.amplitude && late.abs() < self.period / 16 + ONE / 2;
         self.clean = if is_clean { self.clean + 1 } else { 0 };
         if !bad && edge.known {
             self.amplitude += (edge.step().abs() / 2.0 - self.amplitude) / 8.0;
@@ -224,7 +229,7 @@ impl Tracker {
         Step::Cell(Cell {
             bit: judged.one,
             weak_start,
-            weak_middle: judged.weak_middle,
+            weak_middle: if is_short { judged.is_bad } else { judged.weak_middle },
             quality: judged.quality,
             start,
             end: self.boundary,
@@ -273,7 +278,13 @@ impl Judgement {
         };
         let expected = match (one, start.known, start.rises()) {
             (false, _, _) => 0.0,
-            (true, true, rises) => if rises { -step } else { step },
+            (true, true, rises) => {
+                if rises {
+                    -step
+                } else {
+                    step
+                }
+            }
             (true, false, _) => step.copysign(middle),
         };
         let error = (middle - expected).abs();
@@ -306,7 +317,11 @@ pub(super) fn fixed(position: u64) -> Fixed {
 }
 
 /// `length * factor`, at most `length` either way.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "below 2^24 samples; a NaN gives 0")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "below 2^24 samples; a NaN gives 0"
+)]
 fn scale(length: Fixed, factor: f32) -> Fixed {
     (length as f32 * factor.clamp(-1.0, 1.0)) as Fixed
 }

@@ -92,7 +92,7 @@ impl Word {
     /// so it is no ground to reject a word.
     #[inline]
     pub const fn has_even_parity(self) -> bool {
-        (self.0.bits().count_ones() + Self::SYNC.count_ones()) % 2 == 0
+        (self.0.bits().count_ones() + Self::SYNC.count_ones()).is_multiple_of(2)
     }
 
     /// Bit `index` of the word in the order of transmission, 0 to 79; `false` above.

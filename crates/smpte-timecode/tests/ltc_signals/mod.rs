@@ -93,15 +93,26 @@ impl Sent {
     /// From sample `from` to before `to`; words that are cut are gone.
     pub(crate) fn cut(&self, from: usize, to: usize) -> Self {
         let inside = |word: &&SentWord| word.start >= from as f64 && word.end <= to as f64;
-        let moved = |&word: &SentWord| SentWord { start: word.start - from as f64, end: word.end - from as f64, ..word };
-        Self { samples: self.samples[from..to].to_vec(), words: self.words.iter().filter(inside).map(moved).collect() }
+        let moved = |&word: &SentWord| SentWord {
+            start: word.start - from as f64,
+            end: word.end - from as f64,
+            ..word
+        };
+        Self {
+            samples: self.samples[from..to].to_vec(),
+            words: self.words.iter().filter(inside).map(moved).collect(),
+        }
     }
 
     /// With `other` right after it.
     pub(crate) fn then(mut self, other: &Self) -> Self {
         let at = self.samples.len() as f64;
         self.samples.extend(&other.samples);
-        self.words.extend(other.words.iter().map(|&w| SentWord { start: w.start + at, end: w.end + at, ..w }));
+        self.words.extend(other.words.iter().map(|&w| SentWord {
+            start: w.start + at,
+            end: w.end + at,
+            ..w
+        }));
         self
     }
 
@@ -209,13 +220,16 @@ pub(crate) fn test(sent: &Sent) -> Score {
     score(sent, &decode(&sent.samples), 0.02)
 }
 
+/// A sample by its number.
+type Sound = Box<dyn FnMut(usize, &mut Random) -> f64>;
+
 /// Sounds of several kinds that are no LTC, some of which come near: noise, tones, sweeps, speech, music, data.
 pub(crate) fn no_timecode(seconds: usize, seed: u64) -> Vec<(&'static str, Vec<f32>)> {
     let count = seconds * SAMPLE_RATE as usize;
     let time = |at: usize| at as f64 / f64::from(SAMPLE_RATE);
     let sine = |hertz: f64, t: f64| (std::f64::consts::TAU * hertz * t).sin();
     let mut random = Random::new(seed);
-    let mut make = |name, mut sample: Box<dyn FnMut(usize, &mut Random) -> f64>| {
+    let mut make = |name, mut sample: Sound| {
         (name, (0..count).map(|at| sample(at, &mut random) as f32).collect::<Vec<_>>())
     };
     vec![
@@ -229,9 +243,18 @@ pub(crate) fn no_timecode(seconds: usize, seed: u64) -> Vec<(&'static str, Vec<f
             })
         }),
         make("tone", Box::new(move |at, _| 0.5 * sine(997.0, time(at)))),
-        make("square 1200 and 2400", Box::new(move |at, _| sine(if at / 9000 % 2 == 0 { 1200.0 } else { 2400.0 }, time(at)).signum())),
-        make("square at every bit rate", Box::new(move |at, _| sine(300.0 * 30_f64.powf(at as f64 / count as f64), time(at)).signum())),
-        make("sweep", Box::new(move |at, _| 0.5 * sine(20.0 + 900.0 * time(at) / seconds as f64 * 10.0, time(at)))),
+        make(
+            "square 1200 and 2400",
+            Box::new(move |at, _| sine(if at / 9000 % 2 == 0 { 1200.0 } else { 2400.0 }, time(at)).signum()),
+        ),
+        make(
+            "square at every bit rate",
+            Box::new(move |at, _| sine(300.0 * 30_f64.powf(at as f64 / count as f64), time(at)).signum()),
+        ),
+        make(
+            "sweep",
+            Box::new(move |at, _| 0.5 * sine(20.0 + 900.0 * time(at) / seconds as f64 * 10.0, time(at))),
+        ),
         make("speech", {
             // a glottal pulse train through two resonances, in syllables, with hisses between
             let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
@@ -260,7 +283,8 @@ pub(crate) fn no_timecode(seconds: usize, seed: u64) -> Vec<(&'static str, Vec<f
                 let chord: f64 = [1.0, 1.26, 1.5, 2.0].iter().map(|&k| sine(root * k, t)).sum::<f64>() / 6.0;
                 let kick = sine(60.0, beat) * (-beat * 12.0).exp();
                 let hat = f64::from(random.normal()) * (-(t * 4.0).fract() * 40.0).exp() * 0.2;
-                let lead = sine(root * 4.0 * [1.0, 1.122, 1.26, 1.5][(t * 8.0) as usize % 4], t).signum() * 0.1;
+                let lead =
+                    sine(root * 4.0 * [1.0, 1.122, 1.26, 1.5][(t * 8.0) as usize % 4], t).signum() * 0.1;
                 (chord + kick + hat + lead) * 0.5
             })
         }),

@@ -26,6 +26,8 @@ pub(super) struct Feasible {
 pub(super) struct Middle {
     pub(super) offset: i64,
     pub(super) slope: Slope,
+    /// The distance from the nearest bounds, rounded down; below 0 if there is no line.
+    pub(super) margin: i64,
 }
 
 /// Upper bounds, and lower bounds with their heights reversed.
@@ -148,7 +150,8 @@ impl Corridor {
             }
         };
         let offset = saturate((gap.highest + gap.lowest).div_euclid(2 * slope.den));
-        Some(Middle { offset, slope })
+        let margin = saturate(gap.width().div_euclid(2 * slope.den));
+        Some(Middle { offset, slope, margin })
     }
 }
 
@@ -190,7 +193,7 @@ mod tests {
         let ages = [9_000_000, 4_000_000, 1_000_000, 0];
         let c = corridor(&ages.map(|x| at(x, 7)), &ages.map(|x| at(x, -7)));
         let middle = c.middle(LIMIT).unwrap();
-        assert_eq!(middle.offset, 1_000_000);
+        assert_eq!((middle.offset, middle.margin), (1_000_000, 7));
         assert!(!middle.slope.is_below(Slope { num: 1, den: 10_000 }));
         assert!(!Slope { num: 1, den: 10_000 }.is_below(middle.slope));
     }
@@ -204,7 +207,7 @@ mod tests {
         for _ in 0..3000 {
             let n = 1 + rng.size_up_to(7);
             let slope = number(&mut rng, 1800) - 900; // millionths
-            let mut sample = |sign: i64, rng: &mut Rng| {
+            let sample = |sign: i64, rng: &mut Rng| {
                 let mut points: Vec<(i64, i64)> = (0..n)
                     .map(|_| {
                         let x = number(rng, 1_000_000);

@@ -9,15 +9,17 @@
 //!    ever or is overtaken for ever: one number for each side is enough. It is never wider than the best single
 //!    exchange, because that exchange is among them.
 //! 2. **The corridor.** Over a minute or so `θ` is nearly straight ([`Steadiness`] says how nearly). All straight
-//!    lines that keep the last 64 exchanges' bounds, each widened by how far `θ` can have strayed since, form a polygon
-//!    in offset and rate, and its extremes bound the offset now. The rate being known to a few millionths, old
+//!    lines that keep the last 64 bounds of either side, each widened by how far `θ` can have strayed since, form a
+//!    polygon in offset and rate, and its extremes bound the offset now. The rate being known to a few millionths, old
 //!    exchanges with fortunate delays keep their worth a hundred times longer than in the cone.
 //! 3. **The middle.** The estimate is the line with the greatest distance from all bounds, each widened by what a clock
 //!    is likely to stray. It is moved just so far that the reported dispersion, the distance to the farther end of the
 //!    corridor, does not exceed that of the best single exchange.
 //!
 //! When no line is left one of the clocks has jumped, or runs less steadily than assumed; then all is begun anew with
-//! the newest exchange, and for the next 64 of them the corridor is not relied upon.
+//! the newest exchange, and for the next 64 of them the corridor is not relied upon. A jump that is smaller than the
+//! messages' delays can leave lines that are all wrong; it is suspected when a message seems to have taken much less
+//! time than any before, and then the corridor is not relied upon either, but the cone is kept.
 
 mod fit;
 mod hull;
@@ -33,7 +35,7 @@ use super::exchange::{GrowthRate, saturate};
 use super::{Dispersion, Estimate, Exchange, Heard, LocalClock, LowestDispersion, Verdict};
 use crate::message::MaxFreqError;
 
-/// Exchanges that are kept.
+/// Bounds that are kept of either side, not counting those that a younger one makes worthless.
 pub const WINDOW: usize = 64;
 
 /// See the [module](self).
@@ -44,32 +46,36 @@ pub struct Bounds {
     /// What a single exchange gives at best: the cap of our dispersion.
     single: LowestDispersion,
     cone: Option<Cone>,
-    window: VecDeque<Kept>,
+    most: Window,
+    least: Window,
     line: Option<Line>,
     /// Exchanges until the corridor is relied upon again.
     doubt: usize,
     corridor: Corridor,
 }
 
-/// What is kept of an exchange.
+/// What an exchange tells for certain.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
-    /// θ is at most `most` at `asked`.
-    asked: i64,
-    most: i64,
-    /// θ is at least `least` at `answered`.
-    answered: i64,
-    least: i64,
+struct Facts {
+    /// θ is at most so much.
+    most: Fact,
+    /// θ is at least so much.
+    least: Fact,
+}
+
+/// A bound of θ at a local time, both in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fact {
+    at: i64,
+    height: i64,
 }
 
 /// Bounds that hold for ever after, opening with age.
 #[derive(Clone, Copy, Debug)]
 struct Cone {
     max_freq_error: MaxFreqError,
-    /// At most so much, at that time.
-    most: (i64, i64),
-    /// At least so much, at that time.
-    least: (i64, i64),
+    most: Fact,
+    least: Fact,
 }
 
 /// What the window told at its last exchange.
@@ -78,8 +84,34 @@ struct Line {
     at: i64,
     /// None while the corridor is not relied upon.
     feasible: Option<Feasible>,
-    /// Offset at `at`, and the slope, in 2^-40.
-    middle: Option<(i64, i64)>,
+    middle: Option<Axis>,
+}
+
+/// The line in the middle.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    at: i64,
+    /// At `at`.
+    offset: i64,
+    /// In 2^-40.
+    rate: i64,
+    /// Distance from the nearest bounds: about the shortest time that a message takes.
+    margin: i64,
+}
+
+impl Axis {
+    fn offset_at(&self, local_ns: i64) -> i64 {
+        let passed = i128::from(local_ns) - i128::from(self.at);
+        saturate(i128::from(self.offset) + ((passed * i128::from(self.rate)) >> 40))
+    }
+
+    /// Whether one of the messages seems to have taken much less time than ever before.
+    fn is_odd(&self, facts: &Facts) -> bool {
+        let there = facts.most.height.saturating_sub(self.offset_at(facts.most.at));
+        let back = self.offset_at(facts.least.at).saturating_sub(facts.least.height);
+        let quicker = self.margin.saturating_sub(there.min(back));
+        quicker > MIN_ODD_NS.max(self.margin / 2) && facts.least.at.saturating_sub(self.at) < MIN_SPAN_NS
+    }
 }
 
 impl Bounds {
@@ -91,7 +123,8 @@ impl Bounds {
             steadiness,
             single: LowestDispersion::new(local),
             cone: None,
-            window: VecDeque::with_capacity(WINDOW),
+            most: Window::default(),
+            least: Window::default(),
             line: None,
             doubt: 0,
             corridor: Corridor::default(),
@@ -104,18 +137,24 @@ impl Bounds {
         let before = self.estimate(now);
         self.doubt = self.doubt.saturating_sub(1);
         let alone = self.single.hear(exchange).alone;
-        let kept = self.kept(exchange);
-        let fits = self.insert(kept, exchange.max_freq_error, now);
+        let facts = self.facts(exchange);
+        let odd = self.is_odd(&facts);
+        if odd {
+            self.distrust();
+        }
+        let fits = self.insert(facts, exchange.max_freq_error, now);
         if !fits {
             self.reset();
             self.doubt = WINDOW;
             self.single.hear(exchange);
-            self.insert(kept, exchange.max_freq_error, now);
+            self.insert(facts, exchange.max_freq_error, now);
         }
         let after = self.estimate(now);
         let offset = |e: Option<Estimate>| e.map_or(0, |e| e.offset_ns);
         let dispersion = |e: Option<Estimate>| e.map_or(Dispersion::UNKNOWN, |e| e.dispersion);
-        let verdict = if fits {
+        let verdict = if odd && fits {
+            Verdict::Odd
+        } else if fits {
             Verdict::Used
         } else {
             Verdict::Stepped { by_ns: offset(after).saturating_sub(offset(before)) }
@@ -130,10 +169,7 @@ impl Bounds {
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
         let half = least.saturating_add(most.saturating_sub(least) / 2);
         let (offset, rate) = match self.line {
-            Some(Line { at, middle: Some((offset, rate)), .. }) => {
-                let passed = i128::from(local_ns) - i128::from(at);
-                (saturate(i128::from(offset) + ((passed * i128::from(rate)) >> 40)), rate)
-            }
+            Some(Line { middle: Some(axis), .. }) => (axis.offset_at(local_ns), axis.rate),
             _ => (half, 0),
         };
         let (low, high) = (most.saturating_sub(cap), least.saturating_add(cap));
@@ -162,53 +198,54 @@ impl Bounds {
     pub fn reset(&mut self) {
         self.single.reset();
         self.cone = None;
-        self.window.clear();
+        self.most.clear();
+        self.least.clear();
         self.line = None;
         self.doubt = 0;
     }
 
     /// The two bounds of an exchange, widened by what the clocks' readings can be off.
-    fn kept(&self, exchange: &Exchange) -> Kept {
+    fn facts(&self, exchange: &Exchange) -> Facts {
         let slack = exchange.precision.dispersion() + self.local.precision;
         let slack = i128::from(slack.as_nanos().unwrap_or(u64::MAX));
         let difference = |server: i64, local: i64| i128::from(server) - i128::from(local);
-        Kept {
-            asked: exchange.sent,
-            most: saturate(difference(exchange.received, exchange.sent) + slack),
-            answered: exchange.arrived,
-            least: saturate(difference(exchange.answered, exchange.arrived) - slack),
+        let most = saturate(difference(exchange.received, exchange.sent) + slack);
+        let least = saturate(difference(exchange.answered, exchange.arrived) - slack);
+        Facts {
+            most: Fact { at: exchange.sent, height: most },
+            least: Fact { at: exchange.arrived, height: least },
         }
     }
 
     /// Adds an exchange; false if it contradicts those before.
-    fn insert(&mut self, kept: Kept, error: MaxFreqError, now: i64) -> bool {
+    fn insert(&mut self, facts: Facts, error: MaxFreqError, now: i64) -> bool {
         let cone = match self.cone {
-            None => Cone { max_freq_error: error, most: (kept.asked, kept.most), least: (kept.answered, kept.least) },
-            Some(cone) => cone.narrowed(&self.local, kept, error, now),
+            None => Cone { max_freq_error: error, most: facts.most, least: facts.least },
+            Some(cone) => cone.narrowed(&self.local, facts, error, now),
         };
         let (least, most) = cone.at(&self.local, now);
         if least > most {
             return false;
         }
         self.cone = Some(cone);
-        // answers that overtook one another have their places among those before
-        let place = self.window.iter().rposition(|k| k.answered <= kept.answered).map_or(0, |i| i + 1);
-        self.window.insert(place, kept);
-        if self.window.len() > WINDOW {
-            self.window.pop_front();
-        }
-        self.fit(error, now)
+        let drift = drift(&self.local, error);
+        self.most.insert(facts.most, drift);
+        let reversed = Fact { at: facts.least.at, height: facts.least.height.saturating_neg() };
+        self.least.insert(reversed, drift);
+        self.fit(drift, now)
     }
 
     /// Draws the line anew; false if there is none.
-    fn fit(&mut self, error: MaxFreqError, now: i64) -> bool {
-        let limit = drift(&self.local, error);
-        let span = self.window.front().map_or(0, |oldest| now.saturating_sub(oldest.asked));
+    fn fit(&mut self, limit: Slope, now: i64) -> bool {
         let mut line = Line { at: now, feasible: None, middle: None };
         if let Some(steadiness) = self.steadiness {
             let base = self.fill(steadiness, now);
             match self.corridor.feasible(limit) {
-                None => return self.doubt > 0 && self.doubtful(line),
+                None if self.doubt > 0 => {
+                    self.distrust();
+                    return true;
+                }
+                None => return false,
                 Some(mut feasible) if self.doubt == 0 => {
                     feasible.highest = feasible.highest.saturating_add(base);
                     feasible.lowest = feasible.lowest.saturating_add(base);
@@ -217,37 +254,98 @@ impl Bounds {
                 Some(_) => {}
             }
         }
-        if span >= MIN_SPAN_NS {
+        if self.most.span_ns(now) >= MIN_SPAN_NS {
             let base = self.fill(Steadiness::LIKELY, now);
-            line.middle = self.corridor.middle(limit).map(|m| (m.offset.saturating_add(base), m.slope.fixed()));
+            line.middle = self.corridor.middle(limit).map(|m| Axis {
+                at: now,
+                offset: m.offset.saturating_add(base),
+                rate: m.slope.fixed(),
+                margin: m.margin,
+            });
         }
         self.line = Some(line);
         true
     }
 
-    /// Less steady than assumed, and known to be: the cone alone holds, and what is kept is too crooked for a line.
-    fn doubtful(&mut self, line: Line) -> bool {
-        let newest = self.window.pop_back();
-        self.window.clear();
-        self.window.extend(newest);
-        self.line = Some(line);
-        self.doubt = WINDOW;
-        true
+    /// Whether an exchange lies as after a jump that is too small to contradict what is certain.
+    fn is_odd(&self, facts: &Facts) -> bool {
+        let known = self.doubt == 0 && self.most.len().min(self.least.len()) >= WINDOW / 2;
+        known && self.line.is_some_and(|line| line.middle.is_some_and(|axis| axis.is_odd(facts)))
     }
 
-    /// Fills the corridor with the window's bounds, widened by their ages; returns what heights are counted from.
+    /// For a while the cone alone counts; what is kept is too crooked for a line.
+    fn distrust(&mut self) {
+        self.most.clear();
+        self.least.clear();
+        self.line = None;
+        self.doubt = WINDOW;
+    }
+
+    /// Fills the corridor with the windows' bounds, widened by their ages; returns what heights are counted from.
     fn fill(&mut self, steadiness: Steadiness, now: i64) -> i64 {
-        let base = self.window.back().map_or(0, |k| k.least);
+        let base = self.most.newest().map_or(0, |fact| fact.height);
         let point = |at: i64, height: i64| {
             let age = now.saturating_sub(at).clamp(0, FAR);
             let stray = i64::try_from(steadiness.stray_ns(age.unsigned_abs())).unwrap_or(i64::MAX);
             Point { x: age, y: height.saturating_add(stray).clamp(-FAR, FAR) }
         };
-        let most = self.window.iter().map(|k| point(k.asked, k.most.saturating_sub(base)));
-        self.corridor.upper.build(most);
-        let least = self.window.iter().map(|k| point(k.answered, base.saturating_sub(k.least)));
-        self.corridor.lower.build(least);
+        self.corridor.upper.build(self.most.iter().map(|f| point(f.at, f.height.saturating_sub(base))));
+        self.corridor.lower.build(self.least.iter().map(|f| point(f.at, f.height.saturating_add(base))));
         base
+    }
+}
+
+/// Upper bounds, the oldest first; lower bounds are kept with their heights reversed.
+#[derive(Clone, Debug)]
+struct Window(VecDeque<Fact>);
+
+impl Default for Window {
+    fn default() -> Self {
+        Self(VecDeque::with_capacity(WINDOW + 1))
+    }
+}
+
+impl Window {
+    /// Adds a bound and drops the older ones that it makes worthless: so high that θ would have to fall faster than it
+    /// can to come from there. What is left reaches the further back the more the delays vary.
+    fn insert(&mut self, fact: Fact, drift: Slope) {
+        // answers that overtook one another have their places among those before
+        let place = self.0.iter().rposition(|f| f.at <= fact.at).map_or(0, |i| i + 1);
+        let bound = i128::from(fact.height);
+        let worthless = |f: &Fact| {
+            let fall = drift.times_up(fact.at.saturating_sub(f.at).max(0));
+            f.at < fact.at && i128::from(f.height) >= bound + fall
+        };
+        let older = self.0.len().min(place);
+        self.0.insert(place, fact);
+        let mut index = 0;
+        self.0.retain(|f| {
+            index += 1;
+            index > older || !worthless(f)
+        });
+        if self.0.len() > WINDOW {
+            self.0.pop_front();
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Fact> {
+        self.0.iter()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn newest(&self) -> Option<&Fact> {
+        self.0.back()
+    }
+
+    fn span_ns(&self, now: i64) -> i64 {
+        self.0.front().map_or(0, |oldest| now.saturating_sub(oldest.at))
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -255,44 +353,47 @@ impl Cone {
     /// At least and at most, at a time.
     fn at(&self, local: &LocalClock, now: i64) -> (i64, i64) {
         let drift = drift(local, self.max_freq_error);
-        let opened = |at: i64| drift.times_up(now.saturating_sub(at).max(0));
-        let least = i128::from(self.least.1) - opened(self.least.0);
-        let most = i128::from(self.most.1) + opened(self.most.0);
+        let opened = |fact: Fact| drift.times_up(now.saturating_sub(fact.at).max(0));
+        let least = i128::from(self.least.height) - opened(self.least);
+        let most = i128::from(self.most.height) + opened(self.most);
         (saturate(least), saturate(most))
     }
 
     /// With the bounds of one more exchange.
-    fn narrowed(self, local: &LocalClock, kept: Kept, error: MaxFreqError, now: i64) -> Self {
+    fn narrowed(self, local: &LocalClock, facts: Facts, error: MaxFreqError, now: i64) -> Self {
         let mut cone = self;
         if error != self.max_freq_error {
             // what was known opens with the old rate until now, with the new one from now on
             let (least, most) = self.at(local, now);
-            cone = Self { max_freq_error: error, most: (now, most), least: (now, least) };
+            let (most, least) = (Fact { at: now, height: most }, Fact { at: now, height: least });
+            cone = Self { max_freq_error: error, most, least };
         }
         let drift = drift(local, error);
         // Lifted to the same moment before all of them. The part below a nanosecond decides too.
-        let lifted = |(at, height): (i64, i64)| i128::from(height) * drift.den - drift.num * i128::from(at);
-        let sunk = |(at, height): (i64, i64)| i128::from(height) * drift.den + drift.num * i128::from(at);
-        let (most, least) = ((kept.asked, kept.most), (kept.answered, kept.least));
-        if lifted(most) < lifted(cone.most) {
-            cone.most = most;
+        let lifted = |f: Fact| i128::from(f.height) * drift.den - drift.num * i128::from(f.at);
+        let sunk = |f: Fact| i128::from(f.height) * drift.den + drift.num * i128::from(f.at);
+        if lifted(facts.most) < lifted(cone.most) {
+            cone.most = facts.most;
         }
-        if sunk(least) > sunk(cone.least) {
-            cone.least = least;
+        if sunk(facts.least) > sunk(cone.least) {
+            cone.least = facts.least;
         }
         cone
     }
 }
 
-/// How fast the server's lead can change, in local time: `(1 + S) / (1 - C) - 1` of the two frequency errors.
+/// How fast the server's lead can change: by the sum of the two frequency errors, as the standard has it. (Two clocks
+/// that are off by as much in opposite ways part faster by the product of their errors, 0.25 ns a second at 500 ppm.)
 fn drift(local: &LocalClock, server: MaxFreqError) -> Slope {
-    let one = i128::from(GrowthRate::ONE);
-    let client = i128::from(local.max_freq_error.0).min(one / 2);
-    Slope { num: i128::from(server.0) + client, den: one - client }
+    let sum = i128::from(server.0) + i128::from(local.max_freq_error.0);
+    Slope { num: sum, den: i128::from(GrowthRate::ONE) }
 }
 
 /// Below this span of time a slope says nothing: the delays' variation would be taken for drift.
 const MIN_SPAN_NS: i64 = 8_000_000_000;
+
+/// Delays are known to no better than this.
+const MIN_ODD_NS: i64 = 500_000;
 
 /// Nine years: ages and heights stay below, so that products of four of them fit.
 const FAR: i64 = 1 << 58;

@@ -1,0 +1,5 @@
+//! The client machines: wall clock, content identification, timelines.
+
+mod wc;
+
+pub use wc::{WcClient, WcClientEvent, WcClientStats};

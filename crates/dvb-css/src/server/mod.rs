@@ -1,0 +1,8 @@
+//! The server machines: the wall clock over UDP, and everything that a television offers over WebSocket.
+
+mod limiter;
+mod wall;
+mod wc;
+
+pub use wall::WallClock;
+pub use wc::{WcServer, WcServerEvent, WcServerStats};
