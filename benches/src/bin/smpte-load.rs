@@ -6,7 +6,8 @@
 //!
 //! It speaks the plain protocol without extensions, so any server of it can be measured. One client in each session
 //! creates and starts it, the others join. An update's *deviation* is how much later it came than the quickest update
-//! of the same session on the grid of the exact rate; the *drift* is label time against this machine's clock.
+//! of the same session on the grid of the exact rate; the *drift* is label time against this machine's clock;
+//! *delivered* are the updates that came of those that the exact rate makes.
 //!
 //! Between two frames it sleeps, but from an update until a millisecond after the last it looks for more without
 //! sleeping: otherwise half of what is measured would be the time that a processor takes to wake this program.
@@ -150,7 +151,15 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
 fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, Usage)>) -> String {
     let frame_ns = 1e9 * f64::from(rate.denominator()) / f64::from(rate.numerator());
     let updates: usize = seen.iter().map(|s| s.frames.len()).sum();
-    let expected = options.seconds * 1e9 / frame_ns * seen.len() as f64;
+    // The frames that really passed between each client's first update and its last.
+    let expected: f64 = seen
+        .iter()
+        .filter_map(|s| {
+            let at = |i: usize| Some(s.residuals.get(i)? + (*s.frames.get(i)? as f64 * frame_ns) as i64);
+            let passed = (at(s.frames.len().checked_sub(1)?)? - at(0)?) as f64 / frame_ns;
+            Some(passed.round() + 1.0)
+        })
+        .sum();
     let mut deviations = Vec::with_capacity(updates);
     let mut drift_ms = 0.0_f64;
     for session in 0..options.sessions {

@@ -132,7 +132,7 @@ async fn follow_events(
     while let Some(event) = events.next().await {
         match event {
             Event::SettingsChanged { block, revision } => {
-                tracing::info!("settings {} (revision {revision})", settings_file::hex(block));
+                tracing::debug!("settings {} (revision {revision})", settings_file::hex(block));
                 pipeline.apply(block, revision);
                 keep.send_replace(Some(block));
             }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use machine::UdpPeer;
 
 use crate::Ratio;
-use crate::message::{MaxFreqError, Precision};
+use crate::message::{MaxFreqError, Precision, SetupData};
 use crate::wc::{Dispersion, LocalClock, Steadiness};
 
 /// Port of the wall clock in all examples (sheet §1).
@@ -84,6 +84,63 @@ impl core::fmt::Debug for WcServerConfig {
     }
 }
 
+/// How a [`TvServer`](crate::server::TvServer) is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TvServerConfig {
+    /// What the wall clock reads at [`Instant`](machine::Instant) 0, in nanoseconds; the same as that of the wall clock
+    /// server beside. Default 0.
+    pub wall_offset_ns: i64,
+    /// Of the wall clock over WebSocket. Default 2^-10 s: there are no kernel stamps on a connection.
+    pub precision: Precision,
+    /// Of the wall clock over WebSocket. Default 500 ppm.
+    pub max_freq_error: MaxFreqError,
+    /// Whether each CII message holds the timelines, also when they have not changed. Default on (sheet §8: one client
+    /// takes a message without them for one with none).
+    pub always_timelines: bool,
+    /// How long a TS client may take to say what it wants. Default [`SETUP_WAIT`].
+    pub setup_wait: Duration,
+}
+
+impl Default for TvServerConfig {
+    fn default() -> Self {
+        Self {
+            wall_offset_ns: 0,
+            precision: Precision(-10),
+            max_freq_error: MaxFreqError::from_ppm(Ratio::from(500)),
+            always_timelines: true,
+            setup_wait: SETUP_WAIT,
+        }
+    }
+}
+
+/// How a [`TsClient`](crate::client::TsClient) is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TsClientConfig {
+    /// What to follow.
+    pub setup: SetupData,
+    /// Ticks in a second of the timeline, as CII tells.
+    pub tick_rate: Ratio,
+    /// Changes of the timing up to this are not taken up. Default 0.1 ms (sheet §4.4); the examples use 1 ms.
+    pub threshold: Duration,
+    /// How long to wait after the connection stands before saying what to follow. Default 20 ms: at once, pydvbcss
+    /// servers sometimes drop the connection (sheet §5).
+    pub setup_delay: Duration,
+}
+
+impl TsClientConfig {
+    /// The defaults.
+    pub fn new(setup: SetupData, tick_rate: Ratio) -> Self {
+        Self {
+            setup,
+            tick_rate,
+            threshold: Duration::from_micros(100),
+            setup_delay: Duration::from_millis(20),
+        }
+    }
+}
+
 /// How a [`WcClient`](crate::client::WcClient) is set up.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -149,11 +206,8 @@ pub enum Schedule {
 impl Schedule {
     /// Eight requests in 175 ms, then one a second: a usable clock within 300 ms where a fifth of all messages is
     /// lost.
-    pub const BURSTS: Self = Self::Bursts {
-        count: 8,
-        every: Duration::from_millis(25),
-        period: Duration::from_secs(1),
-    };
+    pub const BURSTS: Self =
+        Self::Bursts { count: 8, every: Duration::from_millis(25), period: Duration::from_secs(1) };
     /// As the original's examples do (sheet §2.3).
     pub const ORIGINAL: Self =
         Self::OneAtATime { repeat: Duration::from_secs(1), timeout: Duration::from_millis(500) };

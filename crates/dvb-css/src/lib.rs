@@ -14,8 +14,10 @@ extern crate alloc;
 extern crate std;
 
 // domain
+mod cii;
 pub mod clock;
 mod ratio;
+pub mod timeline;
 pub mod wc;
 
 // protocol

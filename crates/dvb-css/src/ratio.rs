@@ -299,9 +299,8 @@ impl FromStr for Ratio {
             }
             num = num * 10 + i128::from(digit - b'0');
         }
-        let scale = exponent
-            .checked_sub(i32::try_from(fraction.len()).map_err(|_| NotDecimal)?)
-            .ok_or(NotDecimal)?;
+        let scale =
+            exponent.checked_sub(i32::try_from(fraction.len()).map_err(|_| NotDecimal)?).ok_or(NotDecimal)?;
         let power = 10_i128.checked_pow(scale.unsigned_abs());
         let value = match (power, scale >= 0) {
             _ if num == 0 => Self::ZERO,
@@ -427,13 +426,14 @@ mod tests {
     fn the_order_is_exact_where_products_do_not_fit() {
         let a = Ratio::new(i128::MAX - 1, i128::MAX);
         let b = Ratio::new(i128::MAX - 2, i128::MAX - 1);
-        assert!(b < a && a > b && a == a && -a < -b);
+        assert!(b < a && -a < -b);
         assert_eq!(a.cmp(&a), Ordering::Equal);
     }
 
     #[test]
     fn whole_numbers_around_a_fraction() {
-        let cases = [(7, 2, 3, 4, 4), (-7, 2, -4, -3, -3), (6, 2, 3, 3, 3), (1, 3, 0, 1, 0), (-1, 3, -1, 0, 0)];
+        let cases =
+            [(7, 2, 3, 4, 4), (-7, 2, -4, -3, -3), (6, 2, 3, 3, 3), (1, 3, 0, 1, 0), (-1, 3, -1, 0, 0)];
         for (num, den, floor, ceil, round) in cases {
             let r = Ratio::new(num, den);
             assert_eq!((r.floor(), r.ceil(), r.round()), (floor, ceil, round), "{num}/{den}");

@@ -31,9 +31,11 @@ fn a_correlated_clock_and_its_speeds() {
     assert_eq!(tree.from_parent(a, r("2000050")), Ok(r("2300")));
     assert_eq!(tree.nanos(a, r("1299.95")), Ok(r("1299950000")));
     assert_eq!(tree.nanos_to_ticks(a, r("1299950000")), Ok(r("1299.95")));
-    for (speed, ticks, parent) in
-        [("0.5", "799.975", Ok(r("200050"))), ("0", "300", Err(ClockError::Paused)), ("-1", "-699.95", Ok(r("-99950")))]
-    {
+    for (speed, ticks, parent) in [
+        ("0.5", "799.975", Ok(r("200050"))),
+        ("0", "300", Err(ClockError::Paused)),
+        ("-1", "-699.95", Ok(r("-99950"))),
+    ] {
         tree.set_speed(a, r(speed), at(NOW)).unwrap();
         assert_eq!(tree.ticks(a, at(NOW)), Ok(r(ticks)), "{speed}");
         assert_eq!(tree.to_parent(a, r("400")), parent, "{speed}");
@@ -141,7 +143,10 @@ fn whoever_follows_a_changed_clock_is_named_once() {
     assert_eq!(tree.to_other(other, a, Ratio::ONE), Err(ClockError::NoCommonClock));
     assert_eq!(tree.set_parent(other, a), Err(ClockError::NotForThisKind));
     assert_eq!(tree.parent(other), Ok(None));
-    assert_eq!(tree.add_correlated(a, Ratio::ZERO, Correlation::default(), Ratio::ONE), Err(ClockError::TickRate));
+    assert_eq!(
+        tree.add_correlated(a, Ratio::ZERO, Correlation::default(), Ratio::ONE),
+        Err(ClockError::TickRate)
+    );
     let (_, stranger) = {
         let mut big = tree.clone();
         let id = big.add_offset(a, Ratio::ONE).unwrap();

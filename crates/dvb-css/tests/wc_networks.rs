@@ -16,10 +16,10 @@ fn day(network: Network, seeds: std::ops::RangeInclusive<u64>) {
     for seed in seeds {
         let scenario = Scenario {
             network,
-            rate: if seed % 2 == 0 { Rate::Constant } else { Rate::Wandering },
+            rate: if seed.is_multiple_of(2) { Rate::Constant } else { Rate::Wandering },
             loss_ppm: if seed % 4 < 2 { 10_000 } else { 200_000 },
             congestion: seed % 5 >= 3,
-            client_error_ppm: if seed % 3 == 0 { 50 } else { 500 },
+            client_error_ppm: if seed.is_multiple_of(3) { 50 } else { 500 },
             seconds: DAY_S,
             step_ns: None,
         };
@@ -68,10 +68,10 @@ days! {
 fn short(network: Network, seed: u64) -> Scenario {
     Scenario {
         network,
-        rate: if seed % 2 == 0 { Rate::Constant } else { Rate::Wandering },
+        rate: if seed.is_multiple_of(2) { Rate::Constant } else { Rate::Wandering },
         loss_ppm: 10_000,
         congestion: false,
-        client_error_ppm: if seed % 3 == 0 { 50 } else { 500 },
+        client_error_ppm: if seed.is_multiple_of(3) { 50 } else { 500 },
         seconds: 600,
         step_ns: None,
     }
@@ -100,7 +100,7 @@ fn a_step_of_5_ms_is_noticed_within_ten_exchanges() {
 fn a_step_of_5_ms_is_found_on_a_busy_network_too() {
     let mut soon = 0;
     for seed in 1..=100 {
-        let step = if seed % 2 == 0 { 5_000_000 } else { -5_000_000 };
+        let step = if seed.is_multiple_of(2) { 5_000_000 } else { -5_000_000 };
         let outcome = simulate(seed, &Scenario { step_ns: Some(step), ..short(Network::Busy, seed) });
         let until = outcome.exchanges_until_true.unwrap();
         assert!(until <= 100, "seed {seed}: {until}");

@@ -126,7 +126,7 @@ impl Rate {
         let divisor = gcd(num, den);
         let (num, den) = (num / divisor, den / divisor);
         let (wide_num, wide_den) = (num as u64, den as u64);
-        let nominal = (wide_num + wide_den / 2) / wide_den;
+        let nominal = nearest_whole(num, den);
         if nominal > Self::MAX_NOMINAL as u64 {
             return Err(RateError::TooHigh);
         }
@@ -206,8 +206,8 @@ impl Rate {
 
     /// Whether this rate came from [`truncated`](Self::truncated) and differs from the true one.
     pub const fn is_truncated(self) -> bool {
-        // |R/N - 1| is at most 0.5 % for every other rate
-        self.nominal as u64 * self.den as u64 * 201 < self.num as u64 * 200
+        // N is the nearest whole number for every other rate
+        self.nominal as u64 != nearest_whole(self.num, self.den)
     }
 
     /// D: labels left out at the start of nine minutes of ten; 0 without drop.
@@ -335,6 +335,12 @@ impl fmt::Debug for Rate {
     }
 }
 
+/// `num / den`, rounded to the nearest, a half up.
+const fn nearest_whole(num: u32, den: u32) -> u64 {
+    let (num, den) = (num as u64, den as u64);
+    (num + den / 2) / den
+}
+
 const fn gcd(mut a: u32, mut b: u32) -> u32 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -450,6 +456,11 @@ mod tests {
         for (rate, _) in NAMED {
             assert!(!rate.is_truncated(), "{rate}");
         }
+        // the farthest from a whole number that a rate can be, and a truncated one that is as near
+        let far = Rate::try_new(200, 199, false).unwrap();
+        assert_eq!((far.nominal(), far.is_truncated(), far.truncated()), (1, false, far));
+        let fast = Rate::try_new(240_000, 1001, false).unwrap();
+        assert_eq!((fast.truncated().nominal(), fast.truncated().is_truncated()), (239, true));
         assert_eq!(Rate::FPS_25.truncated(), Rate::FPS_25);
         assert_eq!(Rate::FPS_30_DF.truncated(), Rate::FPS_30_DF);
     }

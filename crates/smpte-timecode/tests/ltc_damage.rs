@@ -1,6 +1,6 @@
 //! What tape, cables and cuts do to LTC, and sounds that are none: never a wrong label.
 
-use smpte_timecode::ltc::{Continuity, DecodedWord, RateEstimator};
+use smpte_timecode::ltc::{Continuity, DecodedWord, Decoder, RateEstimator, Samples};
 use smpte_timecode::{Rate, Timecode};
 
 mod ltc_signals;
@@ -264,6 +264,79 @@ fn is_of_either(first: &Sent, second: &Sent, cut: &Sent) -> bool {
     })
 }
 
+/// Several recordings at several speeds one after the other, cut anywhere, worn in one way or another. Whatever is
+/// reported was sent there.
+#[test]
+fn recordings_of_all_kinds_in_a_row() {
+    let (mut sent, mut right) = (0, 0);
+    for seed in 0..120 {
+        let mut random = ltc_signals::Random::new(7919 * seed + 1);
+        let (signal, may_be_found) = recordings(&mut random);
+        let worn = match random.below(8) {
+            0 => signal.low_passed(2000.0 + 6000.0 * random.uniform(), 1),
+            1 => signal.high_passed(20.0 + 500.0 * random.uniform()),
+            2 => signal.with_hum(50.0, 2.0 * random.uniform() as f32),
+            3 => signal.with_dropouts(10, 600, 0.3 * random.uniform() as f32, seed),
+            4 => signal.with_noise(30.0 * random.uniform() as f32 - 2.0, seed),
+            5 => signal.with_hum(60.0, 0.5).with_noise(10.0 + 10.0 * random.uniform() as f32, seed),
+            6 => signal.gain_db(-60.0 * random.uniform() as f32).quantised(),
+            _ => signal,
+        };
+        for word in decode(&worn.samples) {
+            let start = word.start.in_256ths() as f64 / 256.0;
+            let was_sent = may_be_found.iter().any(|sent| {
+                (sent.start - start).abs() < 0.03 * (sent.end - sent.start)
+                    && word.timecode(sent.label.rate()) == Ok(sent.label)
+                    && word.reverse == sent.reverse
+            });
+            assert!(was_sent, "seed {seed}: {word:?}");
+            right += 1;
+        }
+        sent += worn.words.len();
+    }
+    assert!(right * 10 >= sent * 8, "{right} of {sent}");
+}
+
+/// One to four recordings in a row, and all words of which so much is left that they may be found.
+fn recordings(random: &mut ltc_signals::Random) -> (Sent, Vec<ltc_signals::SentWord>) {
+    const ALL_RATES: [Rate; 5] =
+        [Rate::FPS_23_976, Rate::FPS_25, Rate::FPS_29_97_DF, Rate::FPS_30, Rate::FPS_59_94_DF];
+    const SPEEDS: [f64; 8] = [1.0, 1.0, 0.97, 1.2, 0.5, 2.0, 0.25, 4.0];
+    let rate = ALL_RATES[random.below(ALL_RATES.len())];
+    let mut all = Sent { samples: Vec::new(), words: Vec::new() };
+    let mut may_be_found = Vec::new();
+    for _ in 0..1 + random.below(4) {
+        let frame = random.below(1_000_000) as i64 * 2;
+        let label = Timecode::from_frame(rate, frame).to_string();
+        let speed = SPEEDS[random.below(SPEEDS.len())];
+        let mut next = Sent::new(&label, rate, 5 + random.below(30) as u64, speed);
+        if random.below(4) == 0 {
+            next = next.reversed();
+        }
+        let third = next.samples.len() / 3;
+        let (from, to) = match random.below(2) {
+            0 => (0, 3 * third),
+            _ => (random.below(third), 3 * third - random.below(third)),
+        };
+        let moved = |position: f64| position - from as f64 + all.samples.len() as f64;
+        for word in &next.words {
+            let inside = word.end.min(to as f64) - word.start.max(from as f64);
+            if inside > 0.6 * (word.end - word.start) {
+                may_be_found.push(ltc_signals::SentWord {
+                    start: moved(word.start),
+                    end: moved(word.end),
+                    ..*word
+                });
+            }
+        }
+        all = all.then(&next.cut(from, to));
+        if random.below(4) == 0 {
+            all.samples.resize(all.samples.len() + random.below(4000), 0.0);
+        }
+    }
+    (all, may_be_found)
+}
+
 #[test]
 fn a_minute_of_other_sounds() {
     let mut seconds = 0;
@@ -340,6 +413,26 @@ fn a_generator_that_stands_still() {
 }
 
 #[test]
+fn kinds_of_samples_do_not_matter() {
+    let sent = sent(Rate::FPS_25).gain_db(-20.0).with_noise(40.0, 1);
+    let sixteen: Vec<i16> = sent.samples.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
+    let wide = |shift: u32| sixteen.iter().map(|&sample| i32::from(sample) << shift).collect::<Vec<_>>();
+    let float: Vec<f32> = sixteen.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+    let (twenty_four, thirty_two) = (wide(8), wide(16));
+    let kinds =
+        [Samples::I16(&sixteen), Samples::I24(&twenty_four), Samples::I32(&thirty_two), Samples::F32(&float)];
+    let words = kinds.map(|samples| {
+        let mut decoder = Decoder::try_new(SAMPLE_RATE).unwrap();
+        let mut words = Vec::new();
+        decoder.decode(samples, |word| words.push(word));
+        decoder.finish(|word| words.push(word));
+        words
+    });
+    assert_eq!(words[0].len(), 300);
+    assert!(words.iter().all(|kind| *kind == words[0]));
+}
+
+#[test]
 fn labels_that_have_nothing_to_do_with_each_other() {
     let words = ["03:00:00:00", "17:12:00:29", "00:00:59:11", "22:22:22:22"];
     let sent = words.iter().fold(Sent { samples: Vec::new(), words: Vec::new() }, |all, label| {
@@ -347,7 +440,7 @@ fn labels_that_have_nothing_to_do_with_each_other() {
     });
     // nothing vouches for them
     assert_eq!(decode(&sent.samples), []);
-    let mut decoder = smpte_timecode::ltc::Decoder::try_new(SAMPLE_RATE).unwrap();
+    let mut decoder = Decoder::try_new(SAMPLE_RATE).unwrap();
     decoder.accept_unrelated_labels(true);
     let mut decoded = Vec::new();
     decoder.decode(&sent.samples[..], |word| decoded.push(word));

@@ -112,7 +112,7 @@ impl World {
                 self.now = later(self.now, input.u64());
                 wake(&mut self.client, self.now);
             }
-            op::PASS => self.now = self.now + Duration::from_nanos(input.u64()),
+            op::PASS => self.now = later(self.now, input.u64()),
             op::COMMAND => self.command(input),
             _ => unreachable!("operations are below {}", op::COUNT),
         }

@@ -63,7 +63,8 @@ pub fn ltc_runs(data: &[u8]) {
 }
 
 /// `rate, frame, sample rate, user bits, level, flags, words, lead, piece`: labels as a signal, and out of it again.
-/// With the flag 1 in reverse, with 2 as 16-bit integers.
+/// With the flag 1 in reverse, with 2 as 16-bit integers. No label comes out that was not sent, and from three samples
+/// a bit on all of them do, but for one while the decoder looks for the signal.
 pub fn ltc_signal(data: &[u8]) {
     let mut input = Input::new(data);
     let rate = take_rate(&mut input);
@@ -75,13 +76,13 @@ pub fn ltc_signal(data: &[u8]) {
     config.level = Level::below_full_scale(u16::from(input.byte()) % 361);
     let flags = input.byte();
     config.reverse = flags & 1 != 0;
-    let count = 2 + u64::from(input.byte() % 6);
+    let count = 6 + u64::from(input.byte() % 4);
     let (lead, piece) = (usize::from(input.byte()), usize::from(input.byte()));
     let Ok(mut encoder) = Encoder::try_new(config) else { return };
     let length = usize::try_from(encoder.start_of_word(count)).expect("a few words");
-    // bits of fewer than three samples leave no room for edges; very long words take too long here
+    // fewer samples a bit are hardly enough, and more take too long here
     let cell = encoder.start_of_word(count) / count / u64::from(Word::BITS);
-    if !(3..=60).contains(&cell) {
+    if !(3..=30).contains(&cell) {
         return;
     }
     let words = if flags & 2 != 0 {
@@ -95,10 +96,10 @@ pub fn ltc_signal(data: &[u8]) {
     };
     let step = if matches!(rate.nominal(), 48 | 50 | 60) { 2 } else { 1 };
     let step = if config.reverse { -step } else { step };
-    let labels: Vec<_> = words.iter().map(|word| word.timecode(rate)).collect();
     let expected: Vec<_> = (0..count).map(|k| Ok(start + step * i64::try_from(k).unwrap())).collect();
-    assert_eq!(labels, expected, "{config:?}");
-    for (k, word) in (0..).zip(&words) {
+    let labels: Vec<_> = words.iter().map(|word| word.timecode(rate)).collect();
+    assert!(labels == expected || labels == expected[1..], "{config:?}, {lead} before: {labels:?}");
+    for (k, word) in (0..count).rev().zip(words.iter().rev()) {
         assert_eq!((word.user_bits(), word.reverse), (config.user_bits, config.reverse));
         let begin = lead as u64 + encoder.start_of_word(k);
         assert!(word.start.sample().abs_diff(begin.cast_signed()) <= 1, "word {k} at {:?}, not {begin}", word.start);
@@ -142,8 +143,10 @@ fn check<'a, S>(
     for word in &words {
         assert!(word.word.address().fields().is_ok() && word.confidence <= 100);
         let (start, end) = (word.start.sample(), word.end.sample());
-        // two samples a bit; positions are measured
-        assert!(start >= last_end - 2 && end - start >= 150 && end <= samples.len() as i64 + 2, "{word:?}");
+        let length = end - start;
+        // two samples a bit; where bits are missing the end of a word is an estimate
+        assert!(length >= 150 && start >= last_end - length / 16, "{word:?} after {last_end}");
+        assert!(start >= -2 && end <= samples.len() as i64 + length / 16, "{word:?} of {}", samples.len());
         last_end = end;
         estimator.push(word);
         if let Some(estimate) = estimator.estimate() {

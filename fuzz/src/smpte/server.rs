@@ -147,7 +147,7 @@ impl World {
                     assert!(self.connections.most_sent() <= 3, "a burst after a late wake");
                 }
             }
-            op::PASS => self.now = self.now + Duration::from_nanos(input.u64()),
+            op::PASS => self.now = later(self.now, input.u64()),
             op::WALL => self.server.handle_wall_clock(self.now, input.i64()),
             op::CREATE => self.create(input),
             op::STEER => self.steer(input),
@@ -264,6 +264,7 @@ impl World {
     /// All go; what is not pinned goes with them, and then nothing is left to do.
     fn end(mut self) {
         while let Some(conn) = self.connections.pick(0) {
+            self.drain();
             self.connections.close(&mut self.server, self.now, conn, CloseReason::Failed);
         }
         self.drain();

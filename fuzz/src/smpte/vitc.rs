@@ -44,9 +44,9 @@ fn digits(text: &str) {
 /// `address, bit width, start, low, contrast`
 fn drawn(input: &mut Input<'_>) {
     let vitc = Vitc::new(Address::from_bits(input.u64()));
-    // from 2 to 9 pixels a bit
-    let bit_width = 512 + u32::from(input.u16()) % 1793;
-    let start = u32::from(input.u16()) % (256 * 40);
+    // from 3 to 9 pixels a bit, and one before, so that there is a first edge
+    let bit_width = 768 + u32::from(input.u16()) % 1537;
+    let start = 256 + u32::from(input.u16()) % (256 * 40);
     let low = input.byte() % 128;
     let high = low + 64 + input.byte() % 64;
     let mut line = vec![0; 880];

@@ -10,6 +10,7 @@
 //! Each request carries a cookie that only its answer can bring back; its time is kept here. Where the driver reports
 //! when the request really left, the exchange waits for that, at most 2 ms.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,8 +22,8 @@ use crate::UsageError;
 use crate::config::{AlgorithmChoice, Schedule, WcClientConfig};
 use crate::message::{MessageType, WcMessage};
 use crate::wc::{
-    Algorithm, Bounds, Cookies, Estimate, Exchange, Filter, FilterAndPredict, Heard, LocalClock, LowestDispersion,
-    MostRecent, Verdict,
+    Algorithm, Bounds, Cookies, Estimate, Exchange, Filter, FilterAndPredict, Heard, LocalClock,
+    LowestDispersion, MostRecent, Verdict,
 };
 
 /// The wall clock client. See the [module](self).
@@ -63,11 +64,21 @@ struct Pending {
 enum Answer {
     None,
     /// A follow-up is promised, and waited for until then.
-    Promised { first: Arrived, until: Instant },
+    Promised {
+        first: Arrived,
+        until: Instant,
+    },
     /// A follow-up without what it follows; that may come until then.
-    Overtaking { follow_up: Arrived, until: Instant },
+    Overtaking {
+        follow_up: Arrived,
+        until: Instant,
+    },
     /// All is there but the report of the request's departure, which is waited for until then.
-    Complete { first: Arrived, follow_up: Option<Arrived>, until: Instant },
+    Complete {
+        first: Arrived,
+        follow_up: Option<Arrived>,
+        until: Instant,
+    },
 }
 
 /// An answer and when it came.
@@ -259,10 +270,10 @@ impl WcClient {
 
     fn replan(&mut self, now: Instant, verdict: Verdict) {
         match (self.config.schedule, &mut self.plan) {
-            (Schedule::Bursts { .. }, Plan::Burst { since, done }) => {
-                if matches!(verdict, Verdict::Stepped { .. } | Verdict::Odd) && *done > BURST_AGAIN {
-                    (*since, *done) = (now, 0);
-                }
+            (Schedule::Bursts { .. }, Plan::Burst { since, done })
+                if *done > BURST_AGAIN && matches!(verdict, Verdict::Stepped { .. } | Verdict::Odd) =>
+            {
+                (*since, *done) = (now, 0);
             }
             (Schedule::OneAtATime { repeat, timeout }, Plan::Single { next }) => {
                 *next = now + if verdict == Verdict::NotBetter { timeout } else { repeat };
@@ -298,7 +309,9 @@ impl WcClient {
                     *done = (*done).max(u64::try_from(periods).unwrap_or(u64::MAX).saturating_add(count));
                 }
             }
-            (Plan::Single { next }, Schedule::OneAtATime { timeout, .. }) => *next = now + timeout.max(MIN_PERIOD),
+            (Plan::Single { next }, Schedule::OneAtATime { timeout, .. }) => {
+                *next = now + timeout.max(MIN_PERIOD)
+            }
             _ => {}
         }
     }
@@ -329,7 +342,8 @@ impl Machine for WcClient {
             self.complete(now, index);
         }
         let before = self.pending.len();
-        self.pending.retain(|p| now.saturating_since(p.asked) < PATIENCE || !matches!(p.answer, Answer::None));
+        self.pending
+            .retain(|p| now.saturating_since(p.asked) < PATIENCE || !matches!(p.answer, Answer::None));
         let gone = before - self.pending.len();
         self.stats.unanswered += u64::try_from(gone).unwrap_or(0);
         if self.next_request().is_some_and(|next| next <= now) {
@@ -363,7 +377,12 @@ impl Pending {
 /// A follow-up tells when the response before it left, so it goes with the arrival of that one. QUIRK(pydvbcss): its
 /// follow-ups tell the time at which *they* are sent, 350 µs and more after the response. Then, and where a pair is
 /// impossible, each answer counts with its own arrival, and the better one of them is taken.
-fn best_exchange(local: &LocalClock, left: Instant, first: Arrived, follow_up: Option<Arrived>) -> Option<Exchange> {
+fn best_exchange(
+    local: &LocalClock,
+    left: Instant,
+    first: Arrived,
+    follow_up: Option<Arrived>,
+) -> Option<Exchange> {
     let alone = exchange(left, first, first.at).filter(|e| e.is_possible(local));
     let Some(follow_up) = follow_up else { return alone };
     let late = follow_up.message.transmit.as_nanos().saturating_sub(first.message.transmit.as_nanos());
@@ -390,7 +409,7 @@ fn exchange(left: Instant, answer: Arrived, arrived: Instant) -> Option<Exchange
 
 fn algorithm(choice: &AlgorithmChoice, local: LocalClock) -> Algorithm {
     match choice {
-        AlgorithmChoice::Bounds(steadiness) => Algorithm::Bounds(Bounds::new(local, *steadiness)),
+        AlgorithmChoice::Bounds(steadiness) => Algorithm::Bounds(Box::new(Bounds::new(local, *steadiness))),
         AlgorithmChoice::LowestDispersion => Algorithm::LowestDispersion(LowestDispersion::new(local)),
         AlgorithmChoice::MostRecent => Algorithm::MostRecent(MostRecent::new(local)),
         AlgorithmChoice::FilterAndPredict { max_round_trip, lowest_dispersion } => {

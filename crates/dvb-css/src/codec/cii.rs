@@ -125,9 +125,8 @@ fn timeline(raw: &str) -> Result<TimelineOption, DecodeError> {
         Some(_) => object.object("timelineProperties")?,
         None => json::element_object(raw, "timelines")?,
     };
-    let number = |property| {
-        json::positive(properties.required(property)?).ok_or(DecodeError::Value { property })
-    };
+    let number =
+        |property| json::positive(properties.required(property)?).ok_or(DecodeError::Value { property });
     let selector = object.required("timelineSelector")?;
     let accuracy = properties.field("accuracy", |raw| json::number(raw).filter(|a| a.signum() >= 0))?;
     Ok(TimelineOption {

@@ -88,7 +88,7 @@ pub(super) fn element_object<'a>(raw: &'a str, property: &'static str) -> Result
 /// Objects with a `type`.
 pub(super) fn privates(raw: &str) -> Option<Vec<Private>> {
     let elements = elements(raw).filter(|all| all.len() <= MAX_TIMELINES)?;
-    elements.into_iter().map(|raw| private(raw)).collect()
+    elements.into_iter().map(private).collect()
 }
 
 fn private(raw: &str) -> Option<Private> {

@@ -17,9 +17,9 @@ impl SetupData {
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         let object = Object::parse(text)?;
         let text = |property, raw| json::url(raw).ok_or(DecodeError::Value { property });
-        let private = object.raw("private").map(|raw| {
-            json::privates(raw).ok_or(DecodeError::Value { property: "private" })
-        });
+        let private = object
+            .raw("private")
+            .map(|raw| json::privates(raw).ok_or(DecodeError::Value { property: "private" }));
         Ok(Self {
             content_id_stem: match object.raw("contentIdStem") {
                 None => String::new(),
@@ -142,7 +142,9 @@ fn presentation(
         _ => json::integer(raw).map(Limit::At),
     };
     match (content_time, limit) {
-        (Some(content_time), Some(wall_clock_time)) => Ok(PresentationTimestamp { content_time, wall_clock_time }),
+        (Some(content_time), Some(wall_clock_time)) => {
+            Ok(PresentationTimestamp { content_time, wall_clock_time })
+        }
         _ => Err(DecodeError::Value { property }),
     }
 }

@@ -22,7 +22,10 @@ impl WcMessage {
         };
         let word = |property: &'static str| {
             let value = number(property)?;
-            u32::try_from(value.floor()).ok().filter(|_| value.is_whole()).ok_or(DecodeError::Value { property })
+            u32::try_from(value.floor())
+                .ok()
+                .filter(|_| value.is_whole())
+                .ok_or(DecodeError::Value { property })
         };
         let time = |property: &'static str| match object.some(property) {
             None => Ok(TimeValue::ZERO),
@@ -68,7 +71,8 @@ impl WcMessage {
         let mut w = Writer::new();
         w.raw("v", "0");
         w.raw("t", kind);
-        w.raw("p", &format!("{:.18}", self.precision.seconds()));
+        let precision = format!("{:.29}", self.precision.seconds());
+        w.raw("p", precision.trim_end_matches('0').trim_end_matches('.'));
         w.raw("mfe", &self.max_freq_error.ppm().to_string());
         w.raw("otvs", &self.originate.seconds.to_string());
         w.raw("otvn", &self.originate.nanoseconds.to_string());

@@ -100,7 +100,13 @@ pub struct TimelineOption {
 impl TimelineOption {
     /// A timeline of so many units in a second, one of them a tick.
     pub fn new(selector: impl Into<String>, units_per_tick: u64, units_per_second: u64) -> Self {
-        Self { selector: selector.into(), units_per_tick, units_per_second, accuracy: None, private: Vec::new() }
+        Self {
+            selector: selector.into(),
+            units_per_tick,
+            units_per_second,
+            accuracy: None,
+            private: Vec::new(),
+        }
     }
 
     /// Ticks in a second. (The documentation of pydvbcss has it the other way round.)

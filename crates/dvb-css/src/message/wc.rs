@@ -126,7 +126,10 @@ impl Precision {
         if num <= 0 {
             return Self(i8::MIN);
         }
-        (-127..=126).find(|log2| fits(*log2)).and_then(|log2| i8::try_from(log2).ok()).map_or(Self(i8::MAX), Self)
+        (-127..=126)
+            .find(|log2| fits(*log2))
+            .and_then(|log2| i8::try_from(log2).ok())
+            .map_or(Self(i8::MAX), Self)
     }
 
     /// As an error: 2^n seconds, rounded up to a picosecond.
@@ -145,7 +148,8 @@ impl Precision {
 
     /// As a fraction of a second, exactly.
     pub fn seconds(self) -> Ratio {
-        let power = 1_i128.checked_shl(u32::from(self.0.unsigned_abs())).filter(|p| *p > 0).unwrap_or(i128::MAX);
+        let power =
+            1_i128.checked_shl(u32::from(self.0.unsigned_abs())).filter(|p| *p > 0).unwrap_or(i128::MAX);
         if self.0 >= 0 { Ratio::from(power) } else { Ratio::new(1, power) }
     }
 }
@@ -178,8 +182,20 @@ mod tests {
     fn precisions_are_rounded_up_to_a_power_of_two() {
         // sheet §2.1, seen at the original; and the ends of the range
         let cases = [
-            ("1", 0), ("0.5", -1), ("0.1", -3), ("0.001", -9), ("0.0009765625", -10), ("0.000001", -19),
-            ("0.000000001", -29), ("1.5", 1), ("2", 1), ("0", -128), ("-1", -128), ("3", 2), ("4", 2), ("5", 3),
+            ("1", 0),
+            ("0.5", -1),
+            ("0.1", -3),
+            ("0.001", -9),
+            ("0.0009765625", -10),
+            ("0.000001", -19),
+            ("0.000000001", -29),
+            ("1.5", 1),
+            ("2", 1),
+            ("0", -128),
+            ("-1", -128),
+            ("3", 2),
+            ("4", 2),
+            ("5", 3),
         ];
         for (seconds, expected) in cases {
             assert_eq!(Precision::from_seconds(seconds.parse().unwrap()), Precision(expected), "{seconds}");
@@ -200,8 +216,16 @@ mod tests {
     #[test]
     fn frequency_errors_are_rounded_up() {
         let cases = [
-            ("0.001", 1), ("0.5", 128), ("12", 3072), ("12.001", 3073), ("50", 12_800), ("500", 128_000),
-            ("16777215", 4_294_967_040), ("16777216", u32::MAX), ("1e20", u32::MAX), ("-3", 0),
+            ("0.001", 1),
+            ("0.5", 128),
+            ("12", 3072),
+            ("12.001", 3073),
+            ("50", 12_800),
+            ("500", 128_000),
+            ("16777215", 4_294_967_040),
+            ("16777216", u32::MAX),
+            ("1e20", u32::MAX),
+            ("-3", 0),
         ];
         for (ppm, field) in cases {
             assert_eq!(MaxFreqError::from_ppm(ppm.parse().unwrap()), MaxFreqError(field), "{ppm}");

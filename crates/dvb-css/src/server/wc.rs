@@ -99,7 +99,8 @@ impl WcServer {
     }
 
     fn datagram(&mut self, now: Instant, from: UdpPeer, data: &[u8], received: Instant) {
-        let Ok(WcMessage { message_type: MessageType::Request, originate, .. }) = WcMessage::parse(data) else {
+        let Ok(WcMessage { message_type: MessageType::Request, originate, .. }) = WcMessage::parse(data)
+        else {
             self.stats.bad += 1;
             return;
         };
@@ -107,11 +108,8 @@ impl WcServer {
             self.stats.limited += 1;
             return;
         }
-        let message_type = if self.config.follow_ups {
-            MessageType::ResponseBeforeFollowUp
-        } else {
-            MessageType::Response
-        };
+        let message_type =
+            if self.config.follow_ups { MessageType::ResponseBeforeFollowUp } else { MessageType::Response };
         let response = WcMessage {
             message_type,
             precision: self.config.precision,
@@ -143,7 +141,8 @@ impl WcServer {
         let Some(Promise { response, .. }) = self.promised.remove(index) else { return };
         let transmit = self.wall.time_value(left);
         // A reading before the one that is already sent would make it worse.
-        let transmit = if transmit.as_nanos() > response.transmit.as_nanos() { transmit } else { response.transmit };
+        let transmit =
+            if transmit.as_nanos() > response.transmit.as_nanos() { transmit } else { response.transmit };
         let follow_up = WcMessage { message_type: MessageType::FollowUp, transmit, ..response };
         self.send(to, &follow_up, None);
         self.stats.follow_ups += 1;

@@ -14,6 +14,8 @@
 //!
 //! All of it is whole numbers of nanoseconds and picoseconds; bounds are rounded outwards.
 
+use alloc::boxed::Box;
+
 pub mod bounds;
 mod cookie;
 mod dispersion;
@@ -85,7 +87,7 @@ pub enum Verdict {
 #[non_exhaustive]
 pub enum Algorithm {
     /// Ours.
-    Bounds(Bounds),
+    Bounds(Box<Bounds>),
     /// The one that all public implementations use.
     LowestDispersion(LowestDispersion),
     /// The last exchange counts.

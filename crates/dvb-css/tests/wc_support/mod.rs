@@ -104,8 +104,8 @@ fn exponential(rng: &mut Rng, mean_ns: i64) -> i64 {
             last = next;
             runs += 1;
         }
-        if runs % 2 == 0 {
-            let part = u128::from(first) * u128::try_from(mean_ns).unwrap() >> 64;
+        if runs.is_multiple_of(2) {
+            let part = (u128::from(first) * u128::try_from(mean_ns).unwrap()) >> 64;
             return whole * mean_ns + i64::try_from(part).unwrap();
         }
         whole += 1;

@@ -170,7 +170,9 @@ impl Sequence {
         }
         let before = self.held.iter().flatten().last();
         match before.and_then(|before| follows(before, &word, self.rates(before, &word))) {
-            Some(continuity @ (Continuity::Contiguous | Continuity::Repeated)) => word.continuity = continuity,
+            Some(continuity @ (Continuity::Contiguous | Continuity::Repeated)) => {
+                word.continuity = continuity
+            }
             _ => {
                 self.held = [None; IN_DOUBT];
                 self.held_cells = found.cells;
@@ -311,7 +313,8 @@ fn is_step(before: &DecodedWord, word: &DecodedWord, steps: i64, rates: &[Rate])
     let rates = if first.drop_frame() { &[Rate::FPS_29_97_DF] } else { rates };
     let steps = if word.reverse { -steps } else { steps };
     rates.iter().any(|&rate| {
-        let labels = (Timecode::from_fields(rate, before.fields()), Timecode::from_fields(rate, word.fields()));
+        let labels =
+            (Timecode::from_fields(rate, before.fields()), Timecode::from_fields(rate, word.fields()));
         matches!(labels, (Ok(before), Ok(word)) if before + steps == word)
     })
 }

@@ -133,10 +133,8 @@ impl Corridor {
         } else {
             loop {
                 // where the pieces at both ends would meet
-                let slope = Slope {
-                    num: right.at_zero() - left.at_zero(),
-                    den: left.growth() - right.growth(),
-                };
+                let slope =
+                    Slope { num: right.at_zero() - left.at_zero(), den: left.growth() - right.growth() };
                 let gap = self.gap(slope)?;
                 let met = left.at_zero() * slope.den + left.growth() * slope.num;
                 if gap.width() >= met || gap.growth() == 0 {
@@ -214,7 +212,7 @@ mod tests {
                         (x, -slope * x / 1_000_000 + sign * (number(rng, 700) - 40))
                     })
                     .collect();
-                points.sort_by(|a, b| b.0.cmp(&a.0));
+                points.sort_by_key(|p| core::cmp::Reverse(p.0));
                 points
             };
             let (upper, lower) = (sample(1, &mut rng), sample(-1, &mut rng));

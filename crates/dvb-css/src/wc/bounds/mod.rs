@@ -182,7 +182,8 @@ impl Bounds {
     /// The certain bounds of the server's lead at a local time: at least and at most, in nanoseconds.
     pub fn range(&self, local_ns: i64) -> Option<(i64, i64)> {
         let (mut least, mut most) = self.cone?.at(&self.local, local_ns);
-        if let (Some(Line { at, feasible: Some(feasible), .. }), Some(steadiness)) = (self.line, self.steadiness)
+        if let (Some(Line { at, feasible: Some(feasible), .. }), Some(steadiness)) =
+            (self.line, self.steadiness)
         {
             let passed = local_ns.saturating_sub(at).max(0);
             let stray = i128::from(steadiness.stray_ns(passed.unsigned_abs()));

@@ -89,7 +89,10 @@ fn a_server_that_states_another_frequency_error_is_believed_from_then_on() {
     let at = |s: i64| bounds.range(s * SECOND).unwrap();
     // one second at 50 ppm, then 1000 ppm
     let (least, most) = at(2);
-    assert!((1_040_000..1_060_000).contains(&most) && (-1_060_000..-1_040_000).contains(&least), "{least} {most}");
+    assert!(
+        (1_040_000..1_060_000).contains(&most) && (-1_060_000..-1_040_000).contains(&least),
+        "{least} {most}"
+    );
 }
 
 #[test]
