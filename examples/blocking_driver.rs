@@ -19,7 +19,7 @@ use machine::{Peer, Pushed, QueueLimits, SendQueue, Service, Transport};
 const MAX_CONNECTIONS: usize = 256; // with two threads each
 const MAX_UNREAD: usize = 1 << 20; // bytes that a machine may leave for later
 const QUEUE: QueueLimits = QueueLimits { max_bytes: 256 << 10, if_room_bytes: 128 << 10 };
-const BEHIND: QueueLimits = QueueLimits { max_bytes: 16 << 10, ..QUEUE }; // who is: gets the newest update only
+const BEHIND: QueueLimits = QueueLimits { max_bytes: 16 << 10, ..QUEUE }; // more: only the newest update
 const PATIENCE: Duration = Duration::from_secs(30); // a peer that takes nothing for so long is closed
 const LINGER: Duration = Duration::from_millis(500); // read on after the end, lest a reset destroys our last words
 
@@ -132,7 +132,7 @@ impl Link {
         let mut chunk = [0; 8192];
         while let Ok(n) = (&self.stream).read(&mut chunk) {
             let _ = news.send(News::Read(id, chunk[..n].to_vec()));
-            if n == 0 {
+            if n == 0 || matches!(self.outbox.lock().unwrap().1, Some((Closing::Now, _))) {
                 return writer.unpark();
             }
         }

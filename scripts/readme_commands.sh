@@ -2,7 +2,7 @@
 # Runs the commands of README.md that stand in ```console blocks, as they stand there.
 #
 # A line "$ command" is run from the checkout's root and has to succeed. A command that serves until it is stopped is
-# marked in the line above its block with <!-- serves: TEXT -->: it has to print TEXT within two minutes and to end
+# marked in the line above its block with <!-- serves: TEXT -->: it has to print TEXT within ten minutes and to end
 # cleanly on SIGINT. A block after <!-- not run: REASON --> is left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ run_server() { # command, text
     log=$(mktemp)
     setsid bash -c "exec $1" >"$log" 2>&1 &
     pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 6000); do
         grep -qF -- "$2" "$log" && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

@@ -15,7 +15,8 @@ fn libltc(folder: &Path) -> Option<PathBuf> {
     let program = folder.join("ltc_peer");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/ltc_peer.c");
     let compiles = || {
-        let compiler = Command::new("cc").args(["-O1", "-o"]).arg(&program).args([source, "-lltc", "-lm"]).output();
+        let compiler =
+            Command::new("cc").args(["-O1", "-o"]).arg(&program).args([source, "-lltc", "-lm"]).output();
         compiler.is_ok_and(|c| c.status.success())
     };
     peer("libltc (with a C compiler)", compiles).then_some(program)
@@ -37,7 +38,6 @@ fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-
 /// The rates of the field, how libltc names them, and its TV standard (0: 525, 1: 625, 3: film).
 const RATES: [(Rate, &str, &str); 6] = [
     (Rate::FPS_23_976, "23.976023976", "3"),
@@ -51,7 +51,11 @@ const WORDS: usize = 200;
 const STARTS: [&str; 3] = ["00:00:57:10", "12:34:56:17", "23:59:55:00"];
 
 fn start(rate: Rate, text: &str) -> Timecode {
-    Timecode::parse(&if rate.is_drop() { format!("{};{}", &text[..8], &text[9..]) } else { text.into() }, rate).unwrap()
+    Timecode::parse(
+        &if rate.is_drop() { format!("{};{}", &text[..8], &text[9..]) } else { text.into() },
+        rate,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -73,7 +77,8 @@ fn libltc_reads_what_we_write() {
             let words: Vec<Vec<&str>> = said.lines().map(|l| l.split(' ').collect()).collect();
             assert!(words.len() >= WORDS - 1, "{rate} {text}: {} words", words.len());
             // libltc may need the first word to find its feet.
-            let skipped = (0..=1).find(|skip| label_of(&words[0]) == fields(first + *skip)).expect("the first words");
+            let skipped =
+                (0..=1).find(|skip| label_of(&words[0]) == fields(first + *skip)).expect("the first words");
             for (k, word) in words.iter().enumerate().take(WORDS - 1) {
                 let k = k + usize::try_from(skipped).unwrap();
                 let expected = first + k as i64;

@@ -32,7 +32,9 @@ fn readvitc(width: usize, pictures: &[Vec<u8>]) -> Vec<Option<String>> {
     for line in said.lines() {
         if line.starts_with("frame:") {
             found.push(None);
-        } else if let (Some(label), Some(last)) = (line.strip_prefix("lavfi.readvitc.tc_str="), found.last_mut()) {
+        } else if let (Some(label), Some(last)) =
+            (line.strip_prefix("lavfi.readvitc.tc_str="), found.last_mut())
+        {
             *last = Some(label.to_owned());
         }
     }
@@ -42,7 +44,22 @@ fn readvitc(width: usize, pictures: &[Vec<u8>]) -> Vec<Option<String>> {
 #[test]
 fn ffmpeg_reads_our_lines() {
     if !peer("ffmpeg with readvitc", || {
-        runs("ffmpeg", &["-v", "error", "-f", "lavfi", "-i", "color=s=64x32:d=0.04", "-vf", "readvitc", "-f", "null", "-"])
+        runs(
+            "ffmpeg",
+            &[
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                "color=s=64x32:d=0.04",
+                "-vf",
+                "readvitc",
+                "-f",
+                "null",
+                "-",
+            ],
+        )
     }) {
         return;
     }

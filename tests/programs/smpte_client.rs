@@ -33,13 +33,20 @@ fn a_script_runs_a_session_from_start_to_end() {
     let (_server, port) = server(&[]);
     let output = client(
         &port,
-        &["--json", "--exec", "create 29.97df 00:00:59;28; start; wait 0.3; stop; reset 23:59:59;29; leave; list; quit"],
+        &[
+            "--json",
+            "--exec",
+            "create 29.97df 00:00:59;28; start; wait 0.3; stop; reset 23:59:59;29; leave; list; quit",
+        ],
     );
     assert!(output.status.success(), "{output:?}");
     let events = events(&output);
     assert_eq!(find(&events, "session_created")["timecode"], "00:00:59;28");
-    let updates: Vec<_> =
-        events.iter().filter(|e| e["event"] == "timecode_update").filter_map(|e| e["timecode"].as_str()).collect();
+    let updates: Vec<_> = events
+        .iter()
+        .filter(|e| e["event"] == "timecode_update")
+        .filter_map(|e| e["timecode"].as_str())
+        .collect();
     assert_eq!(updates[..3], ["00:00:59;29", "00:01:00;02", "00:01:00;03"]);
     assert_eq!(find(&events, "timecode_stopped")["timecode"], *updates.last().unwrap());
     assert_eq!(find(&events, "timecode_reset")["timecode"], "23:59:59;29");
@@ -85,13 +92,15 @@ fn a_chased_session_drives_ltc_again() {
     }
     feeding.signal("INT");
     assert_eq!(feeding.wait().code(), Some(0));
-    let decoded = Command::new(program("smpte-tool")).args(["ltc", "decode", "--json"]).arg(&file).output().unwrap();
+    let decoded =
+        Command::new(program("smpte-tool")).args(["ltc", "decode", "--json"]).arg(&file).output().unwrap();
     let words: Vec<Value> =
         String::from_utf8_lossy(&decoded.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(words.len() >= 25, "{} words", words.len());
     for pair in words.windows(2) {
         let frame = |w: &Value| {
-            let parts: Vec<i64> = w["label"].as_str().unwrap().split(':').map(|p| p.parse().unwrap()).collect();
+            let parts: Vec<i64> =
+                w["label"].as_str().unwrap().split(':').map(|p| p.parse().unwrap()).collect();
             ((parts[0] * 60 + parts[1]) * 60 + parts[2]) * 25 + parts[3]
         };
         assert_eq!(frame(&pair[1]) - frame(&pair[0]), 1, "{pair:?}");
@@ -112,17 +121,29 @@ fn what_is_wrong_is_said_in_one_line() {
     };
     let base = ["--host", "127.0.0.1", "--port", &port];
     for (output, code, said) in [
-        (run("smpte-client", &[&base[..], &["--exec", "create 29.9"]].concat()), 1, "Invalid framerate. Supported: 23.976, 24"),
+        (
+            run("smpte-client", &[&base[..], &["--exec", "create 29.9"]].concat()),
+            1,
+            "Invalid framerate. Supported: 23.976, 24",
+        ),
         (run("smpte-client", &[&base[..], &["--exec", "create 24 1:2"]].concat()), 1, "Use HH:MM:SS:FF"),
         (run("smpte-client", &[&base[..], &["--exec", "start"]].concat()), 1, "Not in a session"),
         (run("smpte-client", &[&base[..], &["--exec", "dance"]].concat()), 2, "Unknown command: dance"),
         (run("smpte-client", &[&base[..], &["--join", "nobody"]].concat()), 1, "Session not found"),
         (run("smpte-client", &["--port", "1"]), 1, "cannot connect to localhost:1"),
         (run("smpte-client", &["--port", "x"]), 2, "--port"),
-        (run("smpte-client", &[&base[..], &["--join", "nobody", "--ltc-out", "/nowhere/x.wav"]].concat()), 1, "Session not found"),
+        (
+            run("smpte-client", &[&base[..], &["--join", "nobody", "--ltc-out", "/nowhere/x.wav"]].concat()),
+            1,
+            "Session not found",
+        ),
         (run("smpte-server", &["--port", &port, "--host", "127.0.0.1"]), 1, "choose another with --port"),
         (run("smpte-server", &["--host", "none.invalid"]), 1, "--host: cannot find the host 'none.invalid'"),
-        (run("smpte-server", &["--port", "0", "--chase", broken]), 2, "it ends before its data chunk is complete"),
+        (
+            run("smpte-server", &["--port", "0", "--chase", broken]),
+            2,
+            "it ends before its data chunk is complete",
+        ),
         (run("smpte-server", &["--port", "0", "--chase", "/nowhere.wav"]), 1, "/nowhere.wav"),
     ] {
         let error = String::from_utf8_lossy(&output.stderr);

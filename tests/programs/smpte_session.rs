@@ -103,20 +103,27 @@ fn the_transcript_of_the_original() {
     let id = created.split('"').nth(7).unwrap().to_owned();
     assert_eq!(
         created,
-        format!("{{\"type\": \"session_created\", \"session_id\": \"{id}\", \"framerate\": \"29.97\", \"initial_timecode\": \"00:00:59:27\"}}")
+        format!(
+            "{{\"type\": \"session_created\", \"session_id\": \"{id}\", \"framerate\": \"29.97\", \"initial_timecode\": \"00:00:59:27\"}}"
+        )
     );
     assert!(id.len() == 36 && id.as_bytes()[14] == b'4' && id == id.to_lowercase(), "a version 4 UUID: {id}");
     assert_eq!(b.join(&id[..8]), error("Session not found"));
     assert_eq!(
         b.join(&id),
-        format!("{{\"type\": \"session_joined\", \"session_id\": \"{id}\", \"framerate\": \"29.97\", \"current_timecode\": \"00:00:59:27\", \"running\": false}}")
+        format!(
+            "{{\"type\": \"session_joined\", \"session_id\": \"{id}\", \"framerate\": \"29.97\", \"current_timecode\": \"00:00:59:27\", \"running\": false}}"
+        )
     );
     b.send("{\"type\": \"start_timecode\"}");
     for client in [&mut a, &mut b] {
         assert_eq!(client.line(), "{\"type\": \"timecode_started\", \"timecode\": \"00:00:59:27\"}");
         // Our 29.97 counts 30 labels a second (sheet B7, Q1).
         for label in ["00:00:59:28", "00:00:59:29", "00:01:00:00"] {
-            assert_eq!(client.line(), format!("{{\"type\": \"timecode_update\", \"timecode\": \"{label}\"}}"));
+            assert_eq!(
+                client.line(),
+                format!("{{\"type\": \"timecode_update\", \"timecode\": \"{label}\"}}")
+            );
         }
     }
     b.send("{\"type\": \"start_timecode\"}");
@@ -125,7 +132,10 @@ fn the_transcript_of_the_original() {
     for client in [&mut a, &mut b] {
         assert_eq!(client.reply(), "{\"type\": \"timecode_reset\", \"timecode\": \"23:59:59:28\"}");
         for label in ["23:59:59:29", "00:00:00:00"] {
-            assert_eq!(client.line(), format!("{{\"type\": \"timecode_update\", \"timecode\": \"{label}\"}}"));
+            assert_eq!(
+                client.line(),
+                format!("{{\"type\": \"timecode_update\", \"timecode\": \"{label}\"}}")
+            );
         }
     }
     a.send("{\"type\": \"stop_timecode\"}");
@@ -162,17 +172,32 @@ fn rows() -> Vec<(&'static str, String)> {
         ("{\"type\": []}", error("Internal server error")),
         ("{\"type\": \"create_session\", \"framerate\": {}}", error("Internal server error")),
         ("{\"type\": \"join_session\", \"session_id\": []}", error("Internal server error")),
-        ("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": null}", error("Internal server error")),
-        ("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": 5}", error("Internal server error")),
+        (
+            "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": null}",
+            error("Internal server error"),
+        ),
+        (
+            "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": 5}",
+            error("Internal server error"),
+        ),
         ("{\"type\": \"create_session\"}", error("Unsupported framerate")),
         ("{\"type\": \"create_session\", \"framerate\": 24}", error("Unsupported framerate")),
         ("{\"type\": \"create_session\", \"framerate\": 29.97}", error("Unsupported framerate")),
         ("{\"type\": \"create_session\", \"framerate\": \"24.0\"}", error("Unsupported framerate")),
         ("{\"type\": \"create_session\", \"framerate\": \"23.98\"}", error("Unsupported framerate")),
         create("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"\"}", PARTS),
-        create("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"1:2:3\"}", PARTS),
-        create("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"1:2:3:4:5\"}", PARTS),
-        create("{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"01:00:00;00\"}", PARTS),
+        create(
+            "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"1:2:3\"}",
+            PARTS,
+        ),
+        create(
+            "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"1:2:3:4:5\"}",
+            PARTS,
+        ),
+        create(
+            "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"01:00:00;00\"}",
+            PARTS,
+        ),
         create(
             "{\"type\": \"create_session\", \"framerate\": \"24\", \"initial_timecode\": \"aa:00:00:00\"}",
             "Invalid timecode format: invalid literal for int() with base 10: 'aa'",
@@ -292,7 +317,9 @@ fn follow(client: &mut Client, seconds: f64) -> (u64, i64) {
     let (mut count, mut first, mut last) = (0, None, 0);
     while Instant::now() < end {
         let line = client.line();
-        let Some(label) = line.strip_prefix("{\"type\": \"timecode_update\", \"timecode\": \"") else { continue };
+        let Some(label) = line.strip_prefix("{\"type\": \"timecode_update\", \"timecode\": \"") else {
+            continue;
+        };
         last = frame_of(&label[..11], 60);
         first.get_or_insert(last);
         count += 1;
@@ -373,7 +400,10 @@ fn bad_members_harm_nobody() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     flood.join().unwrap();
     // Two frames are lost at the borders of the measurement.
-    assert!(updates as f64 >= (expected - 2.0) * 0.999, "{updates} updates of {expected:.1} under a flood of resets");
+    assert!(
+        updates as f64 >= (expected - 2.0) * 0.999,
+        "{updates} updates of {expected:.1} under a flood of resets"
+    );
 }
 
 /// Stopped for two seconds and continued: the labels are true to time, and what was missed is not made up for.
@@ -384,7 +414,8 @@ fn a_stopped_server_goes_on_with_the_right_label() {
     client.create("60", "00:00:00:00");
     client.send("{\"type\": \"start_timecode\"}");
     assert!(client.line().contains("started"));
-    let label = |line: &str| frame_of(&line["{\"type\": \"timecode_update\", \"timecode\": \"".len()..][..11], 60);
+    let label =
+        |line: &str| frame_of(&line["{\"type\": \"timecode_update\", \"timecode\": \"".len()..][..11], 60);
     // Where label 0 lies on this clock: the quickest of a second's updates.
     let mut origin = f64::MAX;
     for _ in 0..60 {
@@ -406,7 +437,8 @@ fn a_stopped_server_goes_on_with_the_right_label() {
     let missed: i64 = after.iter().map(|a| a.2 - 1).sum();
     assert!(jump >= 100 || after[0].0 > 150, "no jump over the pause: {after:?}");
     assert!(missed <= 140, "{missed} frames missed in all");
-    let true_to_time = after.iter().filter(|(f, at, _)| (at - origin - *f as f64 / 60.0).abs() <= 1.0 / 60.0).count();
+    let true_to_time =
+        after.iter().filter(|(f, at, _)| (at - origin - *f as f64 / 60.0).abs() <= 1.0 / 60.0).count();
     assert!(true_to_time >= 58, "{true_to_time} of 60 labels are right within a frame: {after:?}");
 }
 

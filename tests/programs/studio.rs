@@ -38,11 +38,17 @@ fn the_state_lists_what_runs() {
         }
     };
     let service = &state["services"][0];
-    assert_eq!((service["name"].as_str(), service["address"].as_str()), (Some("smpte"), Some(&*smpte.to_string())));
+    assert_eq!(
+        (service["name"].as_str(), service["address"].as_str()),
+        (Some("smpte"), Some(&*smpte.to_string()))
+    );
     let sessions = state["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 2);
     assert!(sessions.iter().all(|s| s["running"] == true), "{sessions:?}");
-    assert_eq!((sessions[0]["framerate"].as_str(), sessions[1]["framerate"].as_str()), (Some("29.97df"), Some("25")));
+    assert_eq!(
+        (sessions[0]["framerate"].as_str(), sessions[1]["framerate"].as_str()),
+        (Some("29.97df"), Some("25"))
+    );
     studio.signal("INT");
     assert_eq!(studio.wait().code(), Some(0));
 }
@@ -53,7 +59,9 @@ fn other_sites_are_kept_out() {
     for head in [
         format!("GET /api/state HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example"),
         "GET /api/state HTTP/1.1\r\nHost: evil.example".into(),
-        format!("GET /smpte HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\nUpgrade: websocket"),
+        format!(
+            "GET /smpte HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\nUpgrade: websocket"
+        ),
     ] {
         let (answer, _) = request(address, &head);
         assert!(answer.starts_with("HTTP/1.1 403"), "{head}: {answer}");

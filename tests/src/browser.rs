@@ -72,8 +72,14 @@ impl Page {
         let stream = TcpStream::connect(host).await?;
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let (socket, _) = client_async_with_config(&endpoint, stream, Some(config)).await?;
-        let mut page =
-            Self { browser, socket, session: String::new(), next_id: 0, errors: Vec::new(), _profile: profile };
+        let mut page = Self {
+            browser,
+            socket,
+            session: String::new(),
+            next_id: 0,
+            errors: Vec::new(),
+            _profile: profile,
+        };
         let target = page.command("Target.createTarget", json!({"url": "about:blank"})).await?;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = page.command("Target.attachToTarget", attach).await?;

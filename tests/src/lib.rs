@@ -44,7 +44,10 @@ pub fn peer(what: &str, works: impl FnOnce() -> bool) -> bool {
     if works() {
         return true;
     }
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{what} is missing: run scripts/install-peers.sh");
+    assert!(
+        std::env::var_os("CI").is_none_or(|v| v != "true"),
+        "{what} is missing: run scripts/install-peers.sh"
+    );
     println!("skipped: {what} is missing (scripts/install-peers.sh installs it)");
     false
 }
@@ -164,7 +167,8 @@ impl Running {
     /// # Panics
     /// If the process is gone.
     pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process lives");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process lives");
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
         line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
     }

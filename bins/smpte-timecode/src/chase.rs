@@ -115,7 +115,8 @@ impl Chase {
         // A recording is looked through for its rate first, so that its session stands from the first label on.
         let known = if self.source.is_live() { Ok(None) } else { self.look_ahead() };
         let mut ready = Some(ready);
-        let mut following = match known.and_then(|rate| rate.map(|rate| self.make_session(rate)).transpose()) {
+        let mut following = match known.and_then(|rate| rate.map(|rate| self.make_session(rate)).transpose())
+        {
             Ok(following) => following,
             Err(error) => {
                 let _ = ready.take().map(|ready| ready.send(Err(error)));
@@ -152,14 +153,16 @@ impl Chase {
         }
         search.decoder.finish(|word| rate = rate.or(search.rates.look(&word)));
         let rate = rate.or_else(|| search.rates.likeliest());
-        rate.map(Some).with_context(|| format!("{}: no LTC in its first {LOOK_AHEAD_S} s", self.source.name()))
+        rate.map(Some)
+            .with_context(|| format!("{}: no LTC in its first {LOOK_AHEAD_S} s", self.source.name()))
     }
 
     fn make_session(&self, rate: Rate) -> Result<Following> {
         let framerate = rate.to_string();
         let spec = SessionSpec::new(&framerate).with_name(&self.name).pinned();
         let made = self.server.call(|machine, now| machine.create_session(now, spec));
-        let id = made.with_context(|| format!("{}: LTC at {framerate} frames a second", self.source.name()))?;
+        let id =
+            made.with_context(|| format!("{}: LTC at {framerate} frames a second", self.source.name()))?;
         Ok(Following { id, rate })
     }
 
@@ -226,7 +229,8 @@ struct Rates {
 
 impl RateSearch {
     fn try_new(sample_rate: u32) -> Result<Self> {
-        let decoder = Decoder::try_new(sample_rate).with_context(|| format!("{sample_rate} samples a second"))?;
+        let decoder =
+            Decoder::try_new(sample_rate).with_context(|| format!("{sample_rate} samples a second"))?;
         Ok(Self { decoder, rates: Rates { estimator: RateEstimator::new(sample_rate), words: 0 } })
     }
 }

@@ -36,8 +36,12 @@ pub fn serve_ws(server: &TimecodeServer, listener: TcpListener) {
 }
 
 /// Takes over a WebSocket that an HTTP server has upgraded.
-pub async fn attach_ws<S>(server: &TimecodeServer, io: S, local: std::net::SocketAddr, remote: std::net::SocketAddr)
-where
+pub async fn attach_ws<S>(
+    server: &TimecodeServer,
+    io: S,
+    local: std::net::SocketAddr,
+    remote: std::net::SocketAddr,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     server.attach_ws(io, SESSIONS, local, remote).await;

@@ -40,7 +40,10 @@ impl Connected<IncomingStream<'_, TcpListener>> for Peer {
 pub(crate) async fn serve(listener: TcpListener, parts: Parts, stop: CancellationToken) {
     let mut router = Router::new()
         .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("../web/index.html")) }))
-        .route("/studio.css", get(|| async { asset("text/css; charset=utf-8", include_str!("../web/studio.css")) }))
+        .route(
+            "/studio.css",
+            get(|| async { asset("text/css; charset=utf-8", include_str!("../web/studio.css")) }),
+        )
         .route("/studio.js", get(|| async { asset(JAVASCRIPT, include_str!("../web/studio.js")) }))
         .route("/panels/{script}", get(panel))
         .route("/api/state", get(state))
@@ -96,7 +99,10 @@ async fn only_this_page(request: Request, next: middleware::Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let local = matches!(name, "127.0.0.1" | "localhost" | "[::1]");
-    let same = request.headers().get(header::ORIGIN).is_none_or(|o| o.as_bytes() == format!("http://{host}").as_bytes());
+    let same = request
+        .headers()
+        .get(header::ORIGIN)
+        .is_none_or(|o| o.as_bytes() == format!("http://{host}").as_bytes());
     if local && same {
         return next.run(request).await;
     }
@@ -104,13 +110,19 @@ async fn only_this_page(request: Request, next: middleware::Next) -> Response {
 }
 
 /// Answers a WebSocket handshake (RFC 6455 §4.2) and hands the connection to `serve`.
-pub(crate) fn upgrade<F>(mut request: Request, serve: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static) -> Response
+pub(crate) fn upgrade<F>(
+    mut request: Request,
+    serve: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+) -> Response
 where
     F: Future<Output = ()> + Send,
 {
     let headers = request.headers();
     let key = match headers.get(header::SEC_WEBSOCKET_KEY) {
-        Some(key) if says(headers, header::UPGRADE, "websocket") && says(headers, header::CONNECTION, "upgrade") => {
+        Some(key)
+            if says(headers, header::UPGRADE, "websocket")
+                && says(headers, header::CONNECTION, "upgrade") =>
+        {
             driver::accept_key(key.as_bytes())
         }
         _ => return (StatusCode::UPGRADE_REQUIRED, "this is a WebSocket address\n").into_response(),

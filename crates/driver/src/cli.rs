@@ -11,22 +11,10 @@ use tracing_subscriber::EnvFilter;
 #[derive(Args, Clone, Debug)]
 pub struct Logging {
     /// What to log: a level (error, warn, info, debug, trace) or directives such as `driver=debug`
-    #[arg(
-        long,
-        env = "GENLOCK_LOG",
-        default_value = "info",
-        value_name = "FILTER",
-        global = true
-    )]
+    #[arg(long, env = "GENLOCK_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub log: String,
     /// How to write log lines
-    #[arg(
-        long,
-        env = "GENLOCK_LOG_FORMAT",
-        default_value = "text",
-        value_enum,
-        global = true
-    )]
+    #[arg(long, env = "GENLOCK_LOG_FORMAT", default_value = "text", value_enum, global = true)]
     pub log_format: LogFormat,
 }
 
@@ -74,8 +62,7 @@ pub fn resolve(option: &str, host: &str, port: u16) -> anyhow::Result<SocketAddr
         .with_context(|| format!("{option}: cannot find the host '{host}'"))?
         .collect();
     let best = all.iter().find(|a| a.is_ipv4()).or_else(|| all.first());
-    best.copied()
-        .with_context(|| format!("{option}: the host '{host}' has no address"))
+    best.copied().with_context(|| format!("{option}: the host '{host}' has no address"))
 }
 
 /// Binds a TCP listener and says which option to change when that fails.
@@ -128,7 +115,10 @@ pub fn usage(error: anyhow::Error) -> anyhow::Error {
 }
 
 /// The same, if `is_usage` says so of one of its causes.
-pub fn usage_if(is_usage: fn(&(dyn std::error::Error + 'static)) -> bool, error: anyhow::Error) -> anyhow::Error {
+pub fn usage_if(
+    is_usage: fn(&(dyn std::error::Error + 'static)) -> bool,
+    error: anyhow::Error,
+) -> anyhow::Error {
     if error.chain().any(is_usage) { usage(error) } else { error }
 }
 

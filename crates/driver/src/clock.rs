@@ -8,8 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn now() -> Instant {
     use nix::time::{ClockId, clock_gettime};
     // CLOCK_MONOTONIC always exists on Linux and never reads negative.
-    let t = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .unwrap_or_else(|_| nix::sys::time::TimeSpec::new(0, 0));
+    let t = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or_else(|_| nix::sys::time::TimeSpec::new(0, 0));
     Instant::from_nanos(t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
 }
 

@@ -4,9 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use machine::{
-    CloseReason, Closing, ConnId, FileToken, Item, Keep, Payload, Pushed, QueueLimits, SendQueue,
-};
+use machine::{CloseReason, Closing, ConnId, FileToken, Item, Keep, Payload, Pushed, QueueLimits, SendQueue};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -59,11 +57,7 @@ pub(crate) enum Todo {
     /// Wait until the transport takes more, then [`Conn::resume`].
     WaitWritable,
     /// Send this part of a file, then [`Conn::file_done`].
-    SendFile {
-        file: FileToken,
-        offset: u64,
-        len: u64,
-    },
+    SendFile { file: FileToken, offset: u64, len: u64 },
     /// Everything is sent: end it in this way.
     Finish(Closing),
     /// End it at once.
@@ -72,13 +66,7 @@ pub(crate) enum Todo {
 
 impl Conn {
     pub(crate) fn new(id: ConnId, tcp: Option<TcpStream>) -> Self {
-        Self {
-            id,
-            outbox: Mutex::default(),
-            flush_pending: AtomicBool::new(false),
-            wake: Notify::new(),
-            tcp,
-        }
+        Self { id, outbox: Mutex::default(), flush_pending: AtomicBool::new(false), wake: Notify::new(), tcp }
     }
 
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
@@ -89,13 +77,7 @@ impl Conn {
         self.queue(|q| q.push(data, keep, limits))
     }
 
-    pub(crate) fn push_file(
-        &self,
-        file: FileToken,
-        offset: u64,
-        len: u64,
-        limits: QueueLimits,
-    ) -> Taken {
+    pub(crate) fn push_file(&self, file: FileToken, offset: u64, len: u64, limits: QueueLimits) -> Taken {
         self.queue(|q| q.push_file(file, offset, len, limits))
     }
 
@@ -131,11 +113,7 @@ impl Conn {
     }
 
     fn undertake_flush(&self) -> Taken {
-        if self.flush_pending.swap(true, Ordering::AcqRel) {
-            Taken::More
-        } else {
-            Taken::First
-        }
+        if self.flush_pending.swap(true, Ordering::AcqRel) { Taken::More } else { Taken::First }
     }
 
     /// Writes as much of what is queued as the transport takes now; the rest is left to the task.

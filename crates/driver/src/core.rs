@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use machine::{
-    CloseReason, ConnId, Datagram, Input, Instant, Machine, Opened, Output, Peer, Service,
-    SocketId, Transport,
+    CloseReason, ConnId, Datagram, Input, Instant, Machine, Opened, Output, Peer, Service, SocketId,
+    Transport,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -36,9 +36,7 @@ impl<M: Machine> Clone for Driver<M> {
 
 impl<M: Machine> fmt::Debug for Driver<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
-            .field("connections", &self.connections())
-            .finish_non_exhaustive()
+        f.debug_struct("Driver").field("connections", &self.connections()).finish_non_exhaustive()
     }
 }
 
@@ -54,18 +52,10 @@ where
     }
 
     /// The same for a machine that sends files: `open` is asked for each as its turn comes.
-    pub fn start_with_files(
-        machine: M,
-        limits: Limits,
-        open: OpenFile,
-    ) -> (Self, Events<M::Event>) {
+    pub fn start_with_files(machine: M, limits: Limits, open: OpenFile) -> (Self, Events<M::Event>) {
         let events = Arc::new(EventQueue::new(limits.max_events));
         let core = Arc::new(Core {
-            state: Mutex::new(State {
-                machine,
-                conns: ConnTable::default(),
-                sockets: HashMap::new(),
-            }),
+            state: Mutex::new(State { machine, conns: ConnTable::default(), sockets: HashMap::new() }),
             timer: Arc::new(Timer::default()),
             connections: AtomicUsize::new(0),
             limits,
@@ -77,9 +67,8 @@ where
         });
         let wall = timer::tell_wall_clock(&core, None);
         let (timer, weak) = (core.timer.clone(), Arc::downgrade(&core));
-        let started = std::thread::Builder::new()
-            .name("timer".into())
-            .spawn(move || timer::run(&timer, &weak, wall));
+        let started =
+            std::thread::Builder::new().name("timer".into()).spawn(move || timer::run(&timer, &weak, wall));
         if let Err(error) = started {
             // Without its timer no machine can keep a promise; end at once rather than run half.
             tracing::error!(%error, "no thread for the timer");
@@ -102,10 +91,7 @@ where
     pub async fn shutdown(&self, grace: Duration) {
         self.0.stop();
         self.0.tasks.close();
-        if tokio::time::timeout(grace, self.0.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not take what was queued for them in time");
         }
         self.0.events.end();
@@ -179,9 +165,7 @@ where
             for (socket, datagram) in datagrams {
                 if let Some((tag, left)) = socket.send(&datagram) {
                     let (peer, input) = (Peer::Udp(datagram.to), Input::DatagramSent { tag, left });
-                    self.locked(&mut work, |state, now| {
-                        state.machine.handle_input(now, peer, input)
-                    });
+                    self.locked(&mut work, |state, now| state.machine.handle_input(now, peer, input));
                 }
             }
         }
@@ -216,12 +200,7 @@ where
                             },
                         }
                     }
-                    Output::SendFile {
-                        to,
-                        file,
-                        offset,
-                        len,
-                    } => {
+                    Output::SendFile { to, file, offset, len } => {
                         let Some(conn) = state.conns.get(to) else {
                             continue;
                         };
@@ -239,10 +218,9 @@ where
                     }
                     Output::Datagram(datagram) => match state.sockets.get(&datagram.to.socket) {
                         Some(socket) => work.datagrams.push((socket.clone(), datagram)),
-                        None => tracing::debug!(
-                            socket = datagram.to.socket.0,
-                            "a datagram for a closed socket"
-                        ),
+                        None => {
+                            tracing::debug!(socket = datagram.to.socket.0, "a datagram for a closed socket")
+                        }
                     },
                     Output::Event(event) => self.events.push(event),
                 }
@@ -251,9 +229,7 @@ where
                 break;
             }
             for (id, n) in left_out {
-                state
-                    .machine
-                    .handle_input(now, Peer::Conn(id), Input::Dropped(n));
+                state.machine.handle_input(now, Peer::Conn(id), Input::Dropped(n));
             }
         }
         self.timer.plan(state.machine.poll_timeout());
@@ -282,17 +258,10 @@ where
             tracing::warn!(%remote, max = self.limits.max_connections, "too many connections: one turned away");
             return None;
         }
-        let opened = Opened {
-            service,
-            local,
-            remote,
-            transport,
-        };
+        let opened = Opened { service, local, remote, transport };
         Some(self.run_state(|state, now| {
             let conn = state.conns.insert(tcp);
-            state
-                .machine
-                .handle_input(now, Peer::Conn(conn.id), Input::Opened(opened));
+            state.machine.handle_input(now, Peer::Conn(conn.id), Input::Opened(opened));
             conn
         }))
     }
@@ -302,9 +271,7 @@ where
         tracing::debug!(conn = id.0, ?reason, "connection closed");
         self.run_state(|state, now| {
             state.conns.remove(id);
-            state
-                .machine
-                .handle_input(now, Peer::Conn(id), Input::Closed(reason));
+            state.machine.handle_input(now, Peer::Conn(id), Input::Closed(reason));
         });
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -365,10 +332,7 @@ impl ConnTable {
         });
         let entry = &mut self.places[place as usize];
         entry.0 += 1;
-        let conn = Arc::new(Conn::new(
-            ConnId(u64::from(entry.0) << 32 | u64::from(place)),
-            tcp,
-        ));
+        let conn = Arc::new(Conn::new(ConnId(u64::from(entry.0) << 32 | u64::from(place)), tcp));
         entry.1 = Some(conn.clone());
         conn
     }

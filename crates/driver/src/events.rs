@@ -49,11 +49,7 @@ impl<E> Events<E> {
 impl<E> Drop for Events<E> {
     fn drop(&mut self) {
         self.0.wanted.store(false, Ordering::Release);
-        self.0
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.0.len.store(0, Ordering::Release);
         self.0.taken.notify_waiters();
     }

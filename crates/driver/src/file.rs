@@ -35,11 +35,7 @@ where
         tracing::warn!(%error, file = token.0, "cannot open a file that was promised");
         CloseReason::FileFailed
     })?;
-    let mut copy = Copy {
-        file,
-        at: offset,
-        left: len,
-    };
+    let mut copy = Copy { file, at: offset, left: len };
     while copy.left > 0 {
         if matches!(conn.todo(), Todo::Abort(_)) {
             return Ok(false);
@@ -60,19 +56,11 @@ where
         }
         match copy.step(stream) {
             Ok(0) => {
-                tracing::warn!(
-                    file = token.0,
-                    missing = copy.left,
-                    "a file is shorter than was promised"
-                );
+                tracing::warn!(file = token.0, missing = copy.left, "a file is shorter than was promised");
                 return Err(CloseReason::FileFailed);
             }
             Ok(_) => {}
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) => {}
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => return Err(CloseReason::Failed),
         }
     }
@@ -109,9 +97,7 @@ impl Copy {
         use std::io::{Read, Seek, SeekFrom};
 
         let mut buffer = [0; 16 << 10];
-        let want = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         self.file.seek(SeekFrom::Start(self.at))?;
         let read = self.file.read(&mut buffer[..want])?;
         if read == 0 {

@@ -46,10 +46,7 @@ pub use ws::{ConnectError, Route, accept_key};
 ///
 /// # Panics
 /// If the system has no randomness to give; nothing that guards anything could be trusted then.
-#[expect(
-    clippy::expect_used,
-    reason = "no safe way to go on without randomness"
-)]
+#[expect(clippy::expect_used, reason = "no safe way to go on without randomness")]
 pub fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system gives no randomness");

@@ -42,10 +42,7 @@ impl Default for Limits {
             max_connections: 16_384,
             max_unread_bytes: 1 << 20,
             max_message_bytes: 64 << 10,
-            queue: QueueLimits {
-                max_bytes: 256 << 10,
-                if_room_bytes: 128 << 10,
-            },
+            queue: QueueLimits { max_bytes: 256 << 10, if_room_bytes: 128 << 10 },
             send_timeout: Duration::from_secs(30),
             linger: Duration::from_millis(500),
             handshake_timeout: Duration::from_secs(10),

@@ -12,14 +12,15 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub fn on_signals() -> CancellationToken {
     let token = CancellationToken::new();
     let stop = token.clone();
+    // Caught from here on, not from when the task first runs.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::warn!(%error, "signals cannot be caught: end the program by force");
+            return token;
+        }
+    };
     tokio::spawn(async move {
-        let mut signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => {
-                tracing::warn!(%error, "signals cannot be caught: end the program by force");
-                return;
-            }
-        };
         signals.next().await;
         tracing::info!("stopping; a second signal ends at once");
         stop.cancel();
@@ -39,10 +40,7 @@ struct Signals {
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) {

@@ -44,11 +44,7 @@ where
     ///
     /// # Errors
     /// Those of resolving and connecting, and [`io::ErrorKind::QuotaExceeded`] beyond the connection limit.
-    pub async fn connect_tcp(
-        &self,
-        to: impl ToSocketAddrs,
-        service: Service,
-    ) -> io::Result<ConnId> {
+    pub async fn connect_tcp(&self, to: impl ToSocketAddrs, service: Service) -> io::Result<ConnId> {
         let stream = TcpStream::connect(to).await?;
         let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
         start(&self.0, service, stream, local, remote)
@@ -121,13 +117,9 @@ pub(crate) fn set_options(stream: &TcpStream, limits: &Limits) {
     let results = [
         socket.set_tcp_nodelay(true),
         socket.set_tcp_keepalive(&keepalive),
-        limits
-            .send_buffer
-            .map_or(Ok(()), |n| socket.set_send_buffer_size(n)),
+        limits.send_buffer.map_or(Ok(()), |n| socket.set_send_buffer_size(n)),
         #[cfg(target_os = "linux")]
-        limits
-            .unsent_limit
-            .map_or(Ok(()), |n| socket.set_tcp_notsent_lowat(n)),
+        limits.unsent_limit.map_or(Ok(()), |n| socket.set_tcp_notsent_lowat(n)),
     ];
     for error in results.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "a socket option was refused");
@@ -147,19 +139,13 @@ where
             Todo::Abort(reason) => return reason,
             Todo::Finish(_) => {
                 linger(stream, core.limits.linger).await;
-                return if stopping {
-                    CloseReason::Shutdown
-                } else {
-                    CloseReason::Local
-                };
+                return if stopping { CloseReason::Shutdown } else { CloseReason::Local };
             }
             Todo::SendFile { file, offset, len } => {
                 match file::send(core, conn, stream, file, offset, len).await {
                     Ok(true) => {
                         conn.file_done();
-                        core.run(|m, now| {
-                            m.handle_input(now, Peer::Conn(conn.id), Input::FileSent(file))
-                        });
+                        core.run(|m, now| m.handle_input(now, Peer::Conn(conn.id), Input::FileSent(file)));
                     }
                     Ok(false) => {} // The connection is ending; `todo` says how.
                     Err(reason) => return reason,
@@ -169,10 +155,7 @@ where
             Todo::WaitWritable => true,
             Todo::Nothing => false,
         };
-        let deadline = progress.deadline(
-            writable_wanted.then(|| conn.written()),
-            core.limits.send_timeout,
-        );
+        let deadline = progress.deadline(writable_wanted.then(|| conn.written()), core.limits.send_timeout);
         tokio::select! {
             () = conn.wake.notified() => {}
             _ = stream.writable(), if writable_wanted => conn.resume(),
@@ -224,12 +207,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read<M>(
-        &mut self,
-        core: &Core<M>,
-        conn: &Conn,
-        stream: &TcpStream,
-    ) -> Result<(), CloseReason>
+    fn read<M>(&mut self, core: &Core<M>, conn: &Conn, stream: &TcpStream) -> Result<(), CloseReason>
     where
         M: Machine + Send + 'static,
         M::Event: Send,
@@ -246,11 +224,7 @@ impl Reader {
                     break;
                 }
                 Ok(n) => {
-                    self.size = if n == room {
-                        self.size * 2
-                    } else {
-                        self.size / 2
-                    };
+                    self.size = if n == room { self.size * 2 } else { self.size / 2 };
                     core.run(|m, now| m.handle_input(now, peer, Input::Bytes(&mut self.unread)));
                     if self.unread.len() > core.limits.max_unread_bytes {
                         tracing::warn!(conn = conn.id.0, "closing a peer whose message has no end");
@@ -274,10 +248,7 @@ impl Reader {
 
 /// Ends our side and reads the peer's rest, so that our last bytes are not lost to a reset.
 async fn linger(stream: &TcpStream, patience: Duration) {
-    if SockRef::from(stream)
-        .shutdown(std::net::Shutdown::Write)
-        .is_err()
-    {
+    if SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {
         return;
     }
     let drain = async {

@@ -65,11 +65,7 @@ impl Timer {
                 return true;
             }
             plan.sleeping_until = Some(until);
-            plan = self
-                .changed
-                .wait_timeout(plan, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            plan = self.changed.wait_timeout(plan, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -79,11 +75,8 @@ impl Timer {
 }
 
 /// The timer thread of one machine; ends with its driver.
-pub(crate) fn run<M: Machine + Send + 'static>(
-    timer: &Timer,
-    core: &Weak<Core<M>>,
-    mut wall_offset: i64,
-) where
+pub(crate) fn run<M: Machine + Send + 'static>(timer: &Timer, core: &Weak<Core<M>>, mut wall_offset: i64)
+where
     M::Event: Send,
 {
     tighten_timer_slack();
@@ -104,10 +97,7 @@ pub(crate) fn run<M: Machine + Send + 'static>(
 }
 
 /// Tells the machine the wall clock if it is not `known` yet; returns wall minus monotonic time.
-pub(crate) fn tell_wall_clock<M: Machine + Send + 'static>(
-    core: &Core<M>,
-    known: Option<i64>,
-) -> i64
+pub(crate) fn tell_wall_clock<M: Machine + Send + 'static>(core: &Core<M>, known: Option<i64>) -> i64
 where
     M::Event: Send,
 {
@@ -116,9 +106,7 @@ where
     match known {
         Some(known) if known.abs_diff(offset) <= WALL_STEP_NS => known,
         _ => {
-            core.run(|m, now| {
-                m.handle_wall_clock(now, offset.wrapping_add_unsigned(now.as_nanos()))
-            });
+            core.run(|m, now| m.handle_wall_clock(now, offset.wrapping_add_unsigned(now.as_nanos())));
             offset
         }
     }

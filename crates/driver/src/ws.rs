@@ -37,10 +37,7 @@ pub struct Route {
 impl Route {
     /// `path` leads to `service`.
     pub fn new(path: impl Into<String>, service: Service) -> Self {
-        Self {
-            path: path.into(),
-            service,
-        }
+        Self { path: path.into(), service }
     }
 }
 
@@ -118,9 +115,8 @@ where
                 .map_err(|e| ConnectError::Handshake(Box::new(e)))?;
             Ok((ws, local, remote))
         };
-        let (ws, local, remote) = timeout(core.limits.handshake_timeout, handshake)
-            .await
-            .map_err(|_| ConnectError::TimedOut)??;
+        let (ws, local, remote) =
+            timeout(core.limits.handshake_timeout, handshake).await.map_err(|_| ConnectError::TimedOut)??;
         start(core, ws, service, local, remote).ok_or(ConnectError::TooMany)
     }
 
@@ -135,8 +131,7 @@ where
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let ws =
-            WebSocketStream::from_raw_socket(io, Role::Server, Some(config(&self.0.limits))).await;
+        let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(config(&self.0.limits))).await;
         start(&self.0, ws, service, local, remote)
     }
 }
@@ -145,17 +140,11 @@ where
 fn host_of(url: &str) -> Option<String> {
     let rest = url.strip_prefix("ws://")?;
     let host = rest.split(['/', '?']).next().filter(|h| !h.is_empty())?;
-    let has_port = host
-        .rsplit(':')
-        .next()
-        .is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
-        && host.contains(':')
-        && !host.ends_with(']');
-    Some(if has_port {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    })
+    let has_port =
+        host.rsplit(':').next().is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+            && host.contains(':')
+            && !host.ends_with(']');
+    Some(if has_port { host.to_owned() } else { format!("{host}:80") })
 }
 
 /// Small buffers: the library's defaults cost 137 KiB for each idle connection.
@@ -168,10 +157,7 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.max_message_bytes))
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "the handshake library's own signature"
-)]
+#[expect(clippy::result_large_err, reason = "the handshake library's own signature")]
 async fn accept<M>(
     core: &Arc<Core<M>>,
     routes: &[Route],
@@ -186,10 +172,7 @@ async fn accept<M>(
     let mut service = None;
     let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         let path = request.uri().path();
-        service = routes
-            .iter()
-            .find(|r| r.path == path || r.path == "*")
-            .map(|r| r.service);
+        service = routes.iter().find(|r| r.path == path || r.path == "*").map(|r| r.service);
         if service.is_some() {
             return Ok(response);
         }
@@ -252,10 +235,7 @@ where
     let mut writer = Writer::default();
     let mut stopping = false;
     loop {
-        if writer
-            .busy
-            .is_some_and(|since| since.elapsed() >= core.limits.send_timeout)
-        {
+        if writer.busy.is_some_and(|since| since.elapsed() >= core.limits.send_timeout) {
             return CloseReason::SlowReader;
         }
         let step = {
@@ -294,17 +274,10 @@ where
             Step::Woken => match conn.todo() {
                 Todo::Abort(reason) => return reason,
                 Todo::Finish(how) if writer.busy.is_none() => {
-                    let code = if let Closing::Code(code) = how {
-                        CloseCode::from(code)
-                    } else {
-                        CloseCode::Normal
-                    };
+                    let code =
+                        if let Closing::Code(code) = how { CloseCode::from(code) } else { CloseCode::Normal };
                     finish(&mut ws, code, core.limits.linger).await;
-                    return if stopping {
-                        CloseReason::Shutdown
-                    } else {
-                        CloseReason::Local
-                    };
+                    return if stopping { CloseReason::Shutdown } else { CloseReason::Local };
                 }
                 _ => continue,
             },
@@ -315,12 +288,8 @@ where
         let peer = Peer::Conn(conn.id);
         core.events.room().await;
         match message {
-            Message::Text(text) => {
-                core.run(|m, now| m.handle_input(now, peer, Input::Text(text.as_str())))
-            }
-            Message::Binary(data) => {
-                core.run(|m, now| m.handle_input(now, peer, Input::Binary(&data)))
-            }
+            Message::Text(text) => core.run(|m, now| m.handle_input(now, peer, Input::Text(text.as_str()))),
+            Message::Binary(data) => core.run(|m, now| m.handle_input(now, peer, Input::Binary(&data))),
             // Pings are answered, and closes completed, by the library as it is polled.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
         }
@@ -401,14 +370,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let close = async {
-        if ws
-            .close(Some(CloseFrame {
-                code,
-                reason: Utf8Bytes::from_static(""),
-            }))
-            .await
-            .is_ok()
-        {
+        if ws.close(Some(CloseFrame { code, reason: Utf8Bytes::from_static("") })).await.is_ok() {
             while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut *ws).poll_next(cx)).await {}
         }
     };

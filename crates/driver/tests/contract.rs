@@ -38,10 +38,7 @@ async fn expect(events: &mut Events<Event>, mut wanted: impl FnMut(&Event) -> bo
 
 async fn line(reader: &mut (impl AsyncBufReadExt + Unpin)) -> String {
     let mut line = String::new();
-    timeout(PATIENCE, reader.read_line(&mut line))
-        .await
-        .expect("a line comes")
-        .unwrap();
+    timeout(PATIENCE, reader.read_line(&mut line)).await.expect("a line comes").unwrap();
     line
 }
 
@@ -53,30 +50,18 @@ async fn one_machine_serves_three_listeners_and_a_websocket_path() {
     for service in [ECHO, SHOUTING, GREETING] {
         let (listener, address) = listener().await;
         driver.serve_tcp(listener, service);
-        streams.push((
-            BufReader::new(TcpStream::connect(address).await.unwrap()),
-            address,
-        ));
+        streams.push((BufReader::new(TcpStream::connect(address).await.unwrap()), address));
     }
     let (ws_listener, ws_address) = listener().await;
-    driver.serve_ws(
-        ws_listener,
-        vec![Route::new("/loud", SHOUTING), Route::new("/echo", ECHO)],
-    );
+    driver.serve_ws(ws_listener, vec![Route::new("/loud", SHOUTING), Route::new("/echo", ECHO)]);
     // Another driver with the same toy is the WebSocket client.
     let (client, mut client_events) = Driver::start(Toy::new(SLOW), Limits::default());
-    let id = client
-        .connect_ws(&format!("ws://{ws_address}/loud"), ECHO)
-        .await
-        .unwrap();
+    let id = client.connect_ws(&format!("ws://{ws_address}/loud"), ECHO).await.unwrap();
     client.call(|toy, _| toy.say(id, "hello").unwrap());
 
     let greeting = line(&mut streams[2].0).await;
     assert_eq!(greeting, format!("local {}\n", streams[2].1));
-    for ((stream, _), answer) in streams
-        .iter_mut()
-        .zip(["echo hi\n", "ECHO HI\n", "echo hi\n"])
-    {
+    for ((stream, _), answer) in streams.iter_mut().zip(["echo hi\n", "ECHO HI\n", "echo hi\n"]) {
         stream.get_mut().write_all(b"h").await.unwrap();
         stream.get_mut().write_all(b"i\n").await.unwrap();
         assert_eq!(line(stream).await, answer);
@@ -85,12 +70,7 @@ async fn one_machine_serves_three_listeners_and_a_websocket_path() {
     assert_eq!(answer, Event::Line(id, "ECHO HELLO".into()));
     assert_eq!(driver.connections(), 4);
 
-    assert!(
-        client
-            .connect_ws(&format!("ws://{ws_address}/nowhere"), ECHO)
-            .await
-            .is_err()
-    );
+    assert!(client.connect_ws(&format!("ws://{ws_address}/nowhere"), ECHO).await.is_err());
 
     drop(streams);
     client.shutdown(PATIENCE).await;
@@ -107,9 +87,7 @@ async fn equal_datagrams_arrive_as_separate_ones() {
     let (driver, _events) = Driver::start(Toy::new(SLOW), Limits::default());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    driver
-        .serve_udp(socket, SocketId(0), UdpOptions::PLAIN)
-        .unwrap();
+    driver.serve_udp(socket, SocketId(0), UdpOptions::PLAIN).unwrap();
 
     let received = tokio::task::spawn_blocking(move || {
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -137,19 +115,14 @@ async fn an_answer_leaves_from_the_address_that_was_asked() {
     let (driver, _events) = Driver::start(Toy::new(SLOW), Limits::default());
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = socket.local_addr().unwrap().port();
-    driver
-        .serve_udp(socket, SocketId(0), UdpOptions::PLAIN)
-        .unwrap();
+    driver.serve_udp(socket, SocketId(0), UdpOptions::PLAIN).unwrap();
     let from = tokio::task::spawn_blocking(move || {
         let peer = UdpSocket::bind("0.0.0.0:0").unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         peer.send_to(b"ping", ("127.0.0.77", port)).unwrap();
         peer.recv_from(&mut [0; 100]).unwrap().1
     });
-    assert_eq!(
-        from.await.unwrap(),
-        SocketAddr::from(([127, 0, 0, 77], port))
-    );
+    assert_eq!(from.await.unwrap(), SocketAddr::from(([127, 0, 0, 77], port)));
     driver.shutdown(PATIENCE).await;
 }
 
@@ -160,32 +133,20 @@ async fn kernel_stamps_come_back_to_the_machine() {
     let (driver, mut events) = Driver::start(Toy::new(SLOW), Limits::default());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    driver
-        .serve_udp(socket, SocketId(7), UdpOptions::STAMPED)
-        .unwrap();
+    driver.serve_udp(socket, SocketId(7), UdpOptions::STAMPED).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     for i in 0..20 {
         // A burst between: its reports must not be taken for the pong's.
         peer.send_to(b"burst 3 10", address).unwrap();
         let before = driver::now();
-        peer.send_to(format!("ping {i}").as_bytes(), address)
-            .unwrap();
+        peer.send_to(format!("ping {i}").as_bytes(), address).unwrap();
         let event = expect(&mut events, |e| matches!(e, Event::Stamped { .. })).await;
         let after = driver::now();
-        let Event::Stamped { received, left, .. } = event else {
-            unreachable!()
-        };
-        assert_eq!(
-            (received.source, left.source),
-            (StampSource::Kernel, StampSource::Kernel),
-            "{event:?}"
-        );
+        let Event::Stamped { received, left, .. } = event else { unreachable!() };
+        assert_eq!((received.source, left.source), (StampSource::Kernel, StampSource::Kernel), "{event:?}");
         // The two clocks are read one after the other: a few microseconds of slack.
         let slack = Duration::from_micros(20);
-        assert!(
-            before.saturating_sub(slack) <= received.at,
-            "{before:?} {received:?}"
-        );
+        assert!(before.saturating_sub(slack) <= received.at, "{before:?} {received:?}");
         assert!(received.at <= left.at + slack, "{received:?} {left:?}");
         assert!(left.at <= after + slack, "{left:?} {after:?}");
     }
@@ -205,22 +166,18 @@ async fn a_gigabyte_file_leaves_without_growing_memory() {
     let (driver, mut events) = Driver::start_with_files(
         Toy::new(SLOW),
         Limits::default(),
-        Arc::new(move |token| {
-            if token.0 == 42 {
-                file.try_clone()
-            } else {
-                Err(std::io::ErrorKind::NotFound.into())
-            }
-        }),
+        Arc::new(
+            move |token| {
+                if token.0 == 42 { file.try_clone() } else { Err(std::io::ErrorKind::NotFound.into()) }
+            },
+        ),
     );
     let (listener, address) = listener().await;
     driver.serve_tcp(listener, ECHO);
     let before = resident_kib();
     let received = tokio::task::spawn_blocking(move || {
         let mut stream = StdTcpStream::connect(address).unwrap();
-        stream
-            .write_all(format!("file 42 {LEN}\nafter\n").as_bytes())
-            .unwrap();
+        stream.write_all(format!("file 42 {LEN}\nafter\n").as_bytes()).unwrap();
         let mut head = vec![0; format!("file {LEN}\nfirst").len()];
         stream.read_exact(&mut head).unwrap();
         assert_eq!(head, format!("file {LEN}\nfirst").as_bytes());
@@ -239,24 +196,15 @@ async fn a_gigabyte_file_leaves_without_growing_memory() {
     });
     let after = received.await.unwrap();
     expect(&mut events, |e| matches!(e, Event::FileSent(..))).await;
-    assert!(
-        after < before + 16 * 1024,
-        "resident memory went from {before} to {after} KiB"
-    );
+    assert!(after < before + 16 * 1024, "resident memory went from {before} to {after} KiB");
 
     // A file that is not there: the connection ends, as its framing is lost.
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"file 1 10\n").await.unwrap();
     let mut all = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut all))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, stream.read_to_end(&mut all)).await.unwrap().unwrap();
     assert_eq!(all, b"file 10\n");
-    expect(&mut events, |e| {
-        matches!(e, Event::Closed(_, CloseReason::FileFailed))
-    })
-    .await;
+    expect(&mut events, |e| matches!(e, Event::Closed(_, CloseReason::FileFailed))).await;
     driver.shutdown(PATIENCE).await;
 }
 
@@ -288,13 +236,7 @@ async fn a_stuck_reader_gets_the_newest_update_and_harms_nobody() {
         expect(&mut events, |e| matches!(e, Event::Subscribed(..))).await;
     }
 
-    let tick = |line: &str| {
-        line.trim()
-            .strip_prefix("tick ")
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-    };
+    let tick = |line: &str| line.trim().strip_prefix("tick ").unwrap().parse::<u64>().unwrap();
     let first = tick(&line(&mut good).await);
     let mut seen = vec![first];
     while seen.len() < 5000 {
@@ -314,10 +256,7 @@ async fn a_stuck_reader_gets_the_newest_update_and_harms_nobody() {
             _ => old.push_back(t),
         }
     };
-    assert!(
-        jump >= newest,
-        "after the gap came {jump}, though {newest} was already sent"
-    );
+    assert!(jump >= newest, "after the gap came {jump}, though {newest} was already sent");
     driver.shutdown(PATIENCE).await;
 }
 
@@ -326,10 +265,7 @@ async fn a_stuck_reader_gets_the_newest_update_and_harms_nobody() {
 async fn a_reader_that_lets_replies_pile_up_is_closed() {
     let mut limits = Limits::default();
     limits.send_buffer = Some(4096);
-    limits.queue = QueueLimits {
-        max_bytes: 64 << 10,
-        if_room_bytes: 32 << 10,
-    };
+    limits.queue = QueueLimits { max_bytes: 64 << 10, if_room_bytes: 32 << 10 };
     let (driver, mut events) = Driver::start(Toy::new(SLOW), limits);
     let (listener, address) = listener().await;
     driver.serve_tcp(listener, ECHO);
@@ -339,14 +275,8 @@ async fn a_reader_that_lets_replies_pile_up_is_closed() {
         let mut bad = bad;
         while bad.write_all(&flood).await.is_ok() {}
     });
-    expect(&mut events, |e| {
-        matches!(e, Event::Closed(_, CloseReason::SlowReader))
-    })
-    .await;
-    timeout(PATIENCE, writer)
-        .await
-        .expect("the flood is cut off")
-        .unwrap();
+    expect(&mut events, |e| matches!(e, Event::Closed(_, CloseReason::SlowReader))).await;
+    timeout(PATIENCE, writer).await.expect("the flood is cut off").unwrap();
 
     let mut good = BufReader::new(TcpStream::connect(address).await.unwrap());
     good.get_mut().write_all(b"still there?\n").await.unwrap();
@@ -365,23 +295,15 @@ async fn the_last_words_arrive() {
         let unread = [b"quit\n".to_vec(), vec![b'x'; 100_000]].concat();
         stream.write_all(&unread).await.unwrap();
         let mut all = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut all))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut all)).await.unwrap().unwrap();
         assert_eq!(all, b"bye\n");
     }
     // A half-closed peer is answered, its last line without an end too.
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"one\ntwo").await.unwrap();
-    SockRef::from(&stream)
-        .shutdown(std::net::Shutdown::Write)
-        .unwrap();
+    SockRef::from(&stream).shutdown(std::net::Shutdown::Write).unwrap();
     let mut all = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut all))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, stream.read_to_string(&mut all)).await.unwrap().unwrap();
     assert!(all.starts_with("echo one\n"), "{all:?}");
     driver.shutdown(PATIENCE).await;
 }

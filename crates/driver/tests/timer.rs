@@ -41,9 +41,7 @@ impl Machine for Metronome {
 #[cfg(target_os = "linux")]
 fn cpu_time() -> Duration {
     use nix::time::{ClockId, clock_gettime};
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
-        .unwrap()
-        .into()
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap().into()
 }
 
 #[cfg(target_os = "linux")]
@@ -72,13 +70,7 @@ async fn deadlines_are_kept_to_100_us_without_spinning() {
     let elapsed = driver::now().saturating_since(started);
     let used = cpu_time() - used;
     println!("median lateness {best:?}; {used:?} of CPU in {elapsed:?}");
-    assert!(
-        best <= Duration::from_micros(100),
-        "median lateness of the best round: {best:?}"
-    );
-    assert!(
-        used < elapsed / 4,
-        "{used:?} of CPU in {elapsed:?}: something spins"
-    );
+    assert!(best <= Duration::from_micros(100), "median lateness of the best round: {best:?}");
+    assert!(used < elapsed / 4, "{used:?} of CPU in {elapsed:?}: something spins");
     driver.shutdown(Duration::from_secs(1)).await;
 }

@@ -14,7 +14,8 @@ const ITEM_OVERHEAD: usize = 64;
 /// Bounds of one [`SendQueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// More than this many bytes waiting (64 counted for each item besides its own) is too much for a peer.
+    /// More than this many bytes waiting (64 counted for each item besides its own) is too much for a peer. An item
+    /// that finds the queue empty always fits: one long reply is no sign of a slow reader.
     pub max_bytes: usize,
     /// [`Keep::IfRoom`] items are left out while more than this many bytes wait.
     pub if_room_bytes: usize,
@@ -72,12 +73,7 @@ pub struct SendQueue {
 impl SendQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self {
-            items: VecDeque::new(),
-            cost: 0,
-            sent: 0,
-            stuck: false,
-        }
+        Self { items: VecDeque::new(), cost: 0, sent: 0, stuck: false }
     }
 
     /// Whether nothing waits.
@@ -122,13 +118,7 @@ impl SendQueue {
     }
 
     /// Queues a part of a file; it is kept always.
-    pub fn push_file(
-        &mut self,
-        file: FileToken,
-        offset: u64,
-        len: u64,
-        limits: QueueLimits,
-    ) -> Pushed {
+    pub fn push_file(&mut self, file: FileToken, offset: u64, len: u64, limits: QueueLimits) -> Pushed {
         if self.stuck {
             self.drop_unsent_latest();
         }
@@ -137,7 +127,7 @@ impl SendQueue {
 
     fn push_item(&mut self, item: Item, keep: Keep, limits: QueueLimits) -> Pushed {
         let cost = self.cost.saturating_add(item.cost());
-        if keep == Keep::Always && cost > limits.max_bytes {
+        if keep == Keep::Always && cost > limits.max_bytes && !self.items.is_empty() {
             return Pushed::Overflow;
         }
         self.cost = cost;
@@ -147,13 +137,10 @@ impl SendQueue {
 
     /// The unsent bytes at the front of the queue, item by item, up to the first that is not bytes.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.items
-            .iter()
-            .enumerate()
-            .map_while(|(i, (item, _))| match item {
-                Item::Data(p) => p.as_bytes().get(if i == 0 { self.sent } else { 0 }..),
-                Item::File { .. } => None,
-            })
+        self.items.iter().enumerate().map_while(|(i, (item, _))| match item {
+            Item::Data(p) => p.as_bytes().get(if i == 0 { self.sent } else { 0 }..),
+            Item::File { .. } => None,
+        })
     }
 
     /// The item at the front.
@@ -216,10 +203,7 @@ mod tests {
     use alloc::vec::Vec;
     use bytes::Bytes;
 
-    const LIMITS: QueueLimits = QueueLimits {
-        max_bytes: 1000,
-        if_room_bytes: 300,
-    };
+    const LIMITS: QueueLimits = QueueLimits { max_bytes: 1000, if_room_bytes: 300 };
 
     fn data(s: &'static str) -> Payload {
         Payload::Bytes(Bytes::from_static(s.as_bytes()))
@@ -287,6 +271,14 @@ mod tests {
     }
 
     #[test]
+    fn one_long_reply_fits_and_nothing_behind_it() {
+        let mut q = SendQueue::new();
+        let long = Payload::Bytes(Bytes::from(alloc::vec![b'x'; 5000]));
+        assert_eq!(q.push(long, Keep::Always, LIMITS), Pushed::Queued);
+        assert_eq!(q.push(data("more"), Keep::Always, LIMITS), Pushed::Overflow);
+    }
+
+    #[test]
     fn bytes_stop_at_a_file() {
         let mut q = SendQueue::new();
         let _ = q.push(data("head"), Keep::Always, LIMITS);
@@ -294,14 +286,7 @@ mod tests {
         let _ = q.push(data("after"), Keep::Always, LIMITS);
         assert_eq!(text(&q), "head");
         q.advance(4);
-        assert_eq!(
-            q.pop_front(),
-            Some(Item::File {
-                file: FileToken(7),
-                offset: 0,
-                len: 1 << 30
-            })
-        );
+        assert_eq!(q.pop_front(), Some(Item::File { file: FileToken(7), offset: 0, len: 1 << 30 }));
         assert_eq!(text(&q), "after");
     }
 }

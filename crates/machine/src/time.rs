@@ -57,10 +57,7 @@ pub struct Stamp {
 impl Stamp {
     /// A stamp read from the driver's clock in user space.
     pub const fn clock(at: Instant) -> Self {
-        Self {
-            at,
-            source: StampSource::Clock,
-        }
+        Self { at, source: StampSource::Clock }
     }
 }
 

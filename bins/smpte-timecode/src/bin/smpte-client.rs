@@ -11,10 +11,13 @@ use smpte_programs::feed::Outputs;
 
 /// Follow and control timecode sessions, and drive LTC, MIDI timecode and Art-Net from them
 #[derive(Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   smpte-client                                          type commands; 'help' lists them
   smpte-client --exec 'create 29.97 01:00:00:00; start; wait 2; stop; quit'
-  smpte-client --join 3f2a --ltc-out - | aplay -t raw -f S16_LE -r 48000")]
+  smpte-client --join 3f2a --ltc-out - | aplay -t raw -f S16_LE -r 48000"
+)]
 struct Options {
     /// Server to connect to
     #[arg(long, env = "SMPTE_HOST", default_value = "localhost")]

@@ -12,10 +12,13 @@ use smpte_timecode::config::ServerConfig;
 
 /// Serve SMPTE timecode sessions: clients create and join them, and get one update a frame
 #[derive(Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   smpte-server --host 0.0.0.0 --port 9000      reachable from the network (there is no authentication)
   smpte-server --port 0 --ws-port 0            on free ports, for browsers too
-  smpte-server --chase recording.wav           with a session that follows the LTC in a recording")]
+  smpte-server --chase recording.wav           with a session that follows the LTC in a recording"
+)]
 struct Options {
     /// Address or name to listen on
     #[arg(long, env = "SMPTE_HOST", default_value = "localhost")]

@@ -78,8 +78,15 @@ impl Command {
     /// Whether the server answers it, with what was asked for or an error.
     pub fn is_answered(&self) -> bool {
         match self {
-            Self::Create { .. } | Self::Join { .. } | Self::Start | Self::Stop | Self::Reset { .. } | Self::List => true,
-            Self::Leave | Self::Status | Self::Connect { .. } | Self::Wait(_) | Self::Help | Self::Quit => false,
+            Self::Create { .. }
+            | Self::Join { .. }
+            | Self::Start
+            | Self::Stop
+            | Self::Reset { .. }
+            | Self::List => true,
+            Self::Leave | Self::Status | Self::Connect { .. } | Self::Wait(_) | Self::Help | Self::Quit => {
+                false
+            }
         }
     }
 
@@ -170,7 +177,17 @@ mod tests {
             assert_eq!(Command::parse(line), Ok(Some(command)), "{line}");
         }
         assert_eq!(Command::parse(" \t"), Ok(None));
-        for wrong in ["creat 24", "create", "create 24 1 2", "join", "wait", "wait -1", "wait 1e99", "connect h 0", "start now"] {
+        for wrong in [
+            "creat 24",
+            "create",
+            "create 24 1 2",
+            "join",
+            "wait",
+            "wait -1",
+            "wait 1e99",
+            "connect h 0",
+            "start now",
+        ] {
             assert!(Command::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -179,10 +196,7 @@ mod tests {
     fn scripts_keep_drop_frame_labels_whole() {
         let script = Command::parse_all("create 29.97df 01:00:00;00; start;wait 2;stop;;quit;").unwrap();
         assert_eq!(script.len(), 5);
-        assert_eq!(
-            script[0],
-            Command::Create { rate: "29.97df".into(), label: Some("01:00:00;00".into()) }
-        );
+        assert_eq!(script[0], Command::Create { rate: "29.97df".into(), label: Some("01:00:00;00".into()) });
         assert_eq!(script[4], Command::Quit);
         // Digits on both sides of a command's end need a space there.
         assert_eq!(Command::parse_all("wait 1 ; wait 2").unwrap().len(), 2);

@@ -52,7 +52,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let config = ClientConfig::new();
     let mut limits = Limits::default();
     // A list of all sessions is one line.
-    limits.max_unread_bytes = config.max_line + limits.max_unread_bytes;
+    limits.max_unread_bytes += config.max_line;
     let (driver, events) = Driver::start(Client::new(config), limits);
     // Sound and MIDI own standard output then; everything else goes to stderr.
     let quiet = options.outputs.use_stdout();
@@ -60,7 +60,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         (None, false) => Lines::open().context("standard input")?,
         _ => Lines::none(),
     };
-    let mut program = Program { driver, events, lines, printer, json: options.json, quiet, display: Display::default() };
+    let mut program =
+        Program { driver, events, lines, printer, json: options.json, quiet, display: Display::default() };
     let result = program.run(&options, &stop).await;
     program.driver.shutdown(GRACE.min(Duration::from_secs(1))).await;
     result
@@ -178,23 +179,27 @@ impl Program {
         let answered = command.is_answered();
         let name = format!("{command:?}");
         self.local(command).await?;
+        if !answered {
+            return Ok(Next::GoOn);
+        }
         let end = Instant::now() + PATIENCE;
-        while answered {
+        loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return Ok(Next::Quit),
                 event = timeout(end.saturating_duration_since(Instant::now()), self.events.next()) => event,
             };
-            let Some(event) = event.with_context(|| format!("no answer to {name}"))? else { return Ok(Next::Quit) };
+            let Some(event) = event.with_context(|| format!("no answer to {name}"))? else {
+                return Ok(Next::Quit);
+            };
             self.show(&event);
             match &event {
                 Event::ServerError { message } => bail!("{message}"),
                 Event::Refused(error) => bail!("{error}"),
                 Event::Disconnected(_) => bail!("the connection to the server is lost"),
-                event if wanted(event) => break,
+                event if wanted(event) => return Ok(Next::GoOn),
                 _ => {}
             }
         }
-        Ok(Next::GoOn)
     }
 
     async fn wait(&mut self, time: Duration, stop: &CancellationToken) -> Result<Next> {
@@ -272,7 +277,8 @@ impl Program {
         let mut connected = false;
         loop {
             let event = timeout(end.saturating_duration_since(Instant::now()), self.events.next()).await;
-            let event = event.with_context(|| format!("{host}:{port} is no timecode server: it says nothing"))?;
+            let event =
+                event.with_context(|| format!("{host}:{port} is no timecode server: it says nothing"))?;
             let Some(event) = event else { bail!("the connection to the server is lost") };
             self.show(&event);
             match event {

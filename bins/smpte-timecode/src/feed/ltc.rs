@@ -25,7 +25,11 @@ pub(super) fn feed(session: &Session, target: Target) -> Result<()> {
     sound.header()?;
     match result {
         // Whoever listened has gone.
-        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => Ok(()),
+        Err(error)
+            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }
@@ -48,7 +52,9 @@ fn play(session: &Session, sound: &mut Sound) -> Result<()> {
             Some(place) => {
                 let wanted = running.as_ref().map(|r| r.first.samples_until(&place, now));
                 let (current, wanted) = match (&mut running, wanted) {
-                    (Some(r), Some(wanted)) if r.first.rate() == place.rate() && near(wanted - r.samples) => (r, wanted),
+                    (Some(r), Some(wanted)) if r.first.rate() == place.rate() && near(wanted - r.samples) => {
+                        (r, wanted)
+                    }
                     _ => {
                         let (begun, skip) = begin(&place, now)?;
                         (running.insert(begun), skip)
@@ -65,7 +71,8 @@ fn play(session: &Session, sound: &mut Sound) -> Result<()> {
                 let samples = quiet.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
                 sound.play(usize::try_from(samples)?, |out| out.fill(0))?;
                 // What was made, not what was wanted: no sample is lost to rounding.
-                silent_since = silent_since + Duration::from_nanos(u64::try_from(samples * 1_000_000_000 / u128::from(SAMPLE_RATE))?);
+                silent_since = silent_since
+                    + Duration::from_nanos(u64::try_from(samples * 1_000_000_000 / u128::from(SAMPLE_RATE))?);
             }
         }
         session.sleep_until(now + IDLE);
@@ -90,7 +97,8 @@ fn begin(place: &Place, now: Instant) -> Result<(Running, i128)> {
         first.timecode = place.timecode.previous();
     }
     let config = EncoderConfig::new(first.timecode, SAMPLE_RATE);
-    let encoder = Encoder::try_new(config).with_context(|| format!("LTC at {} frames a second", place.rate()))?;
+    let encoder =
+        Encoder::try_new(config).with_context(|| format!("LTC at {} frames a second", place.rate()))?;
     let wanted = first.samples_until(place, now);
     let mut running = Running { encoder, samples: wanted, first };
     let mut passed = vec![0; usize::try_from(wanted).unwrap_or(0)];

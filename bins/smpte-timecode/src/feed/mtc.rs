@@ -9,7 +9,11 @@ use super::{IDLE, Place, Session, Target};
 
 pub(super) fn feed(session: &Session, mut target: Target) -> Result<()> {
     match play(session, &mut target) {
-        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => Ok(()),
+        Err(error)
+            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }

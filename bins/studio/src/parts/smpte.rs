@@ -39,7 +39,10 @@ impl Smpte {
         drop(events);
         serve::serve_tcp(&server, listener);
         server.call(|machine, now| {
-            let demo = SessionSpec::new("29.97df").with_label("01:00:00;00").with_name("Demo, 29.97 drop-frame").pinned();
+            let demo = SessionSpec::new("29.97df")
+                .with_label("01:00:00;00")
+                .with_name("Demo, 29.97 drop-frame")
+                .pinned();
             let id = machine.create_session(now, demo)?;
             machine.start(now, id)
         })?;

@@ -11,9 +11,7 @@ use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo, sock_extended_err};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{
-    Ipv4PacketInfo, Ipv6RecvPacketInfo, ReceiveTimestampns, Timestamping,
-};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, ReceiveTimestampns, Timestamping};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage,
     TimestampingFlag, Timestamps, recvmmsg, recvmsg, sendmsg, setsockopt,
@@ -40,11 +38,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn try_new(
-        socket: UdpSocket,
-        wildcard: bool,
-        options: UdpOptions,
-    ) -> io::Result<Self> {
+    pub(super) fn try_new(socket: UdpSocket, wildcard: bool, options: UdpOptions) -> io::Result<Self> {
         if options.kernel_stamps {
             if let Err(error) = setsockopt(&socket, ReceiveTimestampns, &true) {
                 tracing::warn!(%error, "the kernel gives no receive times; reading the clock instead");
@@ -63,11 +57,7 @@ impl Receiver {
                 SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
             }
         }
-        Ok(Self {
-            socket,
-            buffers: Vec::new(),
-            batch: 1,
-        })
+        Ok(Self { socket, buffers: Vec::new(), batch: 1 })
     }
 
     /// Waits for datagrams and hands on as many as there are.
@@ -83,19 +73,9 @@ impl Receiver {
         // The kernel writes lengths into the headers, so each call wants fresh ones.
         let space = cmsg_space!(TimeSpec, in6_pktinfo, Timestamps);
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(self.batch, Some(space));
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-            .buffers
-            .iter_mut()
-            .take(self.batch)
-            .map(|b| [IoSliceMut::new(b)])
-            .collect();
-        let messages = recvmmsg(
-            fd,
-            &mut headers,
-            slices.iter_mut(),
-            MsgFlags::MSG_WAITFORONE,
-            None,
-        )?;
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            self.buffers.iter_mut().take(self.batch).map(|b| [IoSliceMut::new(b)]).collect();
+        let messages = recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None)?;
         let arrived = clock::now();
         let wall = WallMap::read();
         let mut n = 0;
@@ -107,13 +87,9 @@ impl Receiver {
             let mut local = None;
             for control in message.cmsgs().ok()? {
                 match control {
-                    ControlMessageOwned::ScmTimestampns(t) => {
-                        stamp = wall.stamp(t).unwrap_or(stamp)
-                    }
+                    ControlMessageOwned::ScmTimestampns(t) => stamp = wall.stamp(t).unwrap_or(stamp),
                     ControlMessageOwned::Ipv4PacketInfo(info) => {
-                        local = Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(
-                            info.ipi_spec_dst.s_addr,
-                        ))));
+                        local = Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))));
                     }
                     ControlMessageOwned::Ipv6PacketInfo(info) => {
                         local = Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
@@ -121,22 +97,12 @@ impl Receiver {
                     _ => {}
                 }
             }
-            Some(Received {
-                data,
-                remote,
-                local,
-                stamp,
-            })
+            Some(Received { data, remote, local, stamp })
         });
         handle(&mut received);
         received.by_ref().for_each(drop);
         let full = n == self.batch;
-        self.batch = if full {
-            self.batch * 2
-        } else {
-            n.next_power_of_two()
-        }
-        .clamp(1, MAX_BATCH);
+        self.batch = if full { self.batch * 2 } else { n.next_power_of_two() }.clamp(1, MAX_BATCH);
         Ok(())
     }
 }
@@ -150,28 +116,19 @@ struct WallMap {
 impl WallMap {
     fn read() -> Self {
         let (mono, wall_ns) = clock::both();
-        Self {
-            mono_ns: mono.as_nanos(),
-            wall_ns,
-        }
+        Self { mono_ns: mono.as_nanos(), wall_ns }
     }
 
     /// `None` for a stamp that cannot be right: from the future, or more than a second old (a stepped clock).
     fn stamp(&self, t: TimeSpec) -> Option<Stamp> {
-        let stamp_ns = t
-            .tv_sec()
-            .checked_mul(1_000_000_000)?
-            .checked_add(t.tv_nsec())?;
+        let stamp_ns = t.tv_sec().checked_mul(1_000_000_000)?.checked_add(t.tv_nsec())?;
         let age = self.wall_ns.checked_sub(stamp_ns)?;
         // The two readings of the pair lie up to a few microseconds apart.
         if !(-10_000..=1_000_000_000).contains(&age) {
             return None;
         }
         let at = machine::Instant::from_nanos(self.mono_ns.checked_add_signed(-age)?);
-        Some(Stamp {
-            at,
-            source: StampSource::Kernel,
-        })
+        Some(Stamp { at, source: StampSource::Kernel })
     }
 }
 
@@ -189,12 +146,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(socket: UdpSocket, wildcard: bool, options: UdpOptions) -> Self {
         let segmentation = AtomicBool::new(true);
-        Self {
-            socket,
-            wildcard,
-            segmentation,
-            sends: options.kernel_stamps.then(Mutex::default),
-        }
+        Self { socket, wildcard, segmentation, sends: options.kernel_stamps.then(Mutex::default) }
     }
 
     /// Returns when the (last) datagram left.
@@ -254,12 +206,7 @@ impl Sender {
         sent
     }
 
-    fn send_one(
-        &self,
-        datagram: &Datagram,
-        data: &[u8],
-        segment: Option<u16>,
-    ) -> Result<(), Errno> {
+    fn send_one(&self, datagram: &Datagram, data: &[u8], segment: Option<u16>) -> Result<(), Errno> {
         let to = SockaddrStorage::from(datagram.to.remote);
         let (v4, v6);
         let mut controls = [ControlMessage::UdpGsoSegments(&0); 2];
@@ -273,34 +220,22 @@ impl Sender {
                 let none = in_addr { s_addr: 0 };
                 v4 = in_pktinfo {
                     ipi_ifindex: 0,
-                    ipi_spec_dst: in_addr {
-                        s_addr: from.to_bits().to_be(),
-                    },
+                    ipi_spec_dst: in_addr { s_addr: from.to_bits().to_be() },
                     ipi_addr: none,
                 };
                 controls[n] = ControlMessage::Ipv4PacketInfo(&v4);
                 n += 1;
             }
             Some(IpAddr::V6(from)) => {
-                v6 = in6_pktinfo {
-                    ipi6_addr: in6_addr {
-                        s6_addr: from.octets(),
-                    },
-                    ipi6_ifindex: 0,
-                };
+                v6 = in6_pktinfo { ipi6_addr: in6_addr { s6_addr: from.octets() }, ipi6_ifindex: 0 };
                 controls[n] = ControlMessage::Ipv6PacketInfo(&v6);
                 n += 1;
             }
             None => {}
         }
         let iov = [IoSlice::new(data)];
-        let result = sendmsg(
-            self.socket.as_raw_fd(),
-            &iov,
-            &controls[..n],
-            MsgFlags::MSG_DONTWAIT,
-            Some(&to),
-        );
+        let result =
+            sendmsg(self.socket.as_raw_fd(), &iov, &controls[..n], MsgFlags::MSG_DONTWAIT, Some(&to));
         if let Err(error) = result {
             tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
         }
@@ -314,21 +249,14 @@ impl Sender {
         loop {
             let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
             let mut iov: [IoSliceMut<'_>; 0] = [];
-            let report = recvmsg::<SockaddrStorage>(
-                self.socket.as_raw_fd(),
-                &mut iov,
-                Some(&mut control),
-                flags,
-            );
+            let report =
+                recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut iov, Some(&mut control), flags);
             let Ok(report) = report else { return found };
             let (mut number, mut stamp) = (None, None);
             for control in report.cmsgs().into_iter().flatten() {
                 match control {
-                    ControlMessageOwned::ScmTimestampsns(t) => {
-                        stamp = WallMap::read().stamp(t.system)
-                    }
-                    ControlMessageOwned::Ipv4RecvErr(e, _)
-                    | ControlMessageOwned::Ipv6RecvErr(e, _) => {
+                    ControlMessageOwned::ScmTimestampsns(t) => stamp = WallMap::read().stamp(t.system),
+                    ControlMessageOwned::Ipv4RecvErr(e, _) | ControlMessageOwned::Ipv6RecvErr(e, _) => {
                         number = Some(e.ee_data);
                     }
                     _ => {}
@@ -348,9 +276,7 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(v4) = address.as_sockaddr_in() {
         return Some(SocketAddrV4::from(*v4).into());
     }
-    address
-        .as_sockaddr_in6()
-        .map(|v6| SocketAddrV6::from(*v6).into())
+    address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into())
 }
 
 #[cfg(test)]
@@ -363,26 +289,11 @@ mod tests {
     #[test]
     fn equal_datagrams_leave_in_one_call_each_64() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        receiver
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        let to = UdpPeer {
-            socket: SocketId(0),
-            remote: receiver.local_addr().unwrap(),
-            local: None,
-        };
-        let sender = Sender::new(
-            UdpSocket::bind("127.0.0.1:0").unwrap(),
-            false,
-            UdpOptions::PLAIN,
-        );
+        receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let to = UdpPeer { socket: SocketId(0), remote: receiver.local_addr().unwrap(), local: None };
+        let sender = Sender::new(UdpSocket::bind("127.0.0.1:0").unwrap(), false, UdpOptions::PLAIN);
         let data: Vec<u8> = (0..64 * 500 + 7).map(|i| (i / 500) as u8).collect();
-        let datagram = Datagram {
-            to,
-            data: Bytes::from(data),
-            segment: Some(500),
-            stamp: None,
-        };
+        let datagram = Datagram { to, data: Bytes::from(data), segment: Some(500), stamp: None };
         let segmented = sender.send_all(&datagram);
         let mut buffer = [0; 1000];
         let mut receive = |n: u8| {
@@ -392,10 +303,7 @@ mod tests {
             }
         };
         receive(64);
-        assert_eq!(
-            segmented, 2,
-            "64 segments in one call, the odd one in another"
-        );
+        assert_eq!(segmented, 2, "64 segments in one call, the odd one in another");
 
         // Where the kernel refuses, the same datagrams leave one by one.
         sender.segmentation.store(false, Ordering::Relaxed);

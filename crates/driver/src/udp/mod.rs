@@ -37,13 +37,9 @@ pub struct UdpOptions {
 
 impl UdpOptions {
     /// Plain datagrams.
-    pub const PLAIN: Self = Self {
-        kernel_stamps: false,
-    };
+    pub const PLAIN: Self = Self { kernel_stamps: false };
     /// With stamps by the kernel, where there are any.
-    pub const STAMPED: Self = Self {
-        kernel_stamps: true,
-    };
+    pub const STAMPED: Self = Self { kernel_stamps: true };
 }
 
 impl<M> Driver<M>
@@ -55,12 +51,7 @@ where
     ///
     /// # Errors
     /// When the socket cannot be set up, or no thread can be had for it.
-    pub fn serve_udp(
-        &self,
-        socket: UdpSocket,
-        id: SocketId,
-        options: UdpOptions,
-    ) -> io::Result<()> {
+    pub fn serve_udp(&self, socket: UdpSocket, id: SocketId, options: UdpOptions) -> io::Result<()> {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
         let wildcard = socket.local_addr()?.ip().is_unspecified();
@@ -71,10 +62,7 @@ where
         self.0.add_socket(socket.clone());
         let watch = Arc::downgrade(&socket);
         let run = move || receive_loop(&core, &watch, receiver, &stop);
-        if let Err(error) = std::thread::Builder::new()
-            .name(format!("udp {}", id.0))
-            .spawn(run)
-        {
+        if let Err(error) = std::thread::Builder::new().name(format!("udp {}", id.0)).spawn(run) {
             self.0.remove_socket(id);
             return Err(error);
         }
@@ -131,36 +119,15 @@ fn receive_loop<M>(
         let result = receiver.receive(|batch| {
             let Some(core) = core.upgrade() else { return };
             core.run(|m, now| {
-                for Received {
-                    data,
-                    remote,
-                    local,
-                    stamp,
-                } in batch
-                {
-                    let peer = Peer::Udp(UdpPeer {
-                        socket: id,
-                        remote,
-                        local,
-                    });
-                    m.handle_input(
-                        now,
-                        peer,
-                        Input::Datagram {
-                            data,
-                            received: stamp,
-                        },
-                    );
+                for Received { data, remote, local, stamp } in batch {
+                    let peer = Peer::Udp(UdpPeer { socket: id, remote, local });
+                    m.handle_input(now, peer, Input::Datagram { data, received: stamp });
                 }
             });
         });
         match result {
             Ok(()) => {}
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) => {}
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 // An ICMP error of an earlier send, or a passing lack of memory. Never a reason to stop receiving.

@@ -17,15 +17,8 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn try_new(
-        socket: UdpSocket,
-        _wildcard: bool,
-        _options: UdpOptions,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            socket,
-            buffer: vec![0; MAX_DATAGRAM],
-        })
+    pub(super) fn try_new(socket: UdpSocket, _wildcard: bool, _options: UdpOptions) -> io::Result<Self> {
+        Ok(Self { socket, buffer: vec![0; MAX_DATAGRAM] })
     }
 
     pub(super) fn receive(
@@ -34,12 +27,7 @@ impl Receiver {
     ) -> io::Result<()> {
         let (len, remote) = self.socket.recv_from(&mut self.buffer)?;
         let stamp = Stamp::clock(clock::now());
-        handle(&mut std::iter::once(Received {
-            data: &self.buffer[..len],
-            remote,
-            local: None,
-            stamp,
-        }));
+        handle(&mut std::iter::once(Received { data: &self.buffer[..len], remote, local: None, stamp }));
         Ok(())
     }
 }

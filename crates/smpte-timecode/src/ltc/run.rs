@@ -273,24 +273,36 @@ impl Range {
         let (eights, _) = block.as_chunks::<8>();
         let (mut low, mut high) = (self.low, self.high);
         for eight in eights {
-            // single instructions, unlike `min` and `max`: the samples are all numbers
-            low.iter_mut()
-                .zip(eight)
-                .for_each(|(low, &sample)| *low = if sample < *low { sample } else { *low });
-            high.iter_mut()
-                .zip(eight)
-                .for_each(|(high, &sample)| *high = if sample > *high { sample } else { *high });
+            low.iter_mut().zip(eight).for_each(|(low, &sample)| *low = lower(sample, *low));
+            high.iter_mut().zip(eight).for_each(|(high, &sample)| *high = higher(sample, *high));
         }
         *self = Self { low, high };
     }
 
     fn lowest(&self) -> f32 {
-        self.low.into_iter().fold(f32::INFINITY, f32::min)
+        of_eight(self.low, lower)
     }
 
     fn highest(&self) -> f32 {
-        self.high.into_iter().fold(f32::NEG_INFINITY, f32::max)
+        of_eight(self.high, higher)
     }
+}
+
+/// The lower and the higher of two: single instructions, unlike `min` and `max`, as no sample is no number.
+#[inline(always)]
+fn lower(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+#[inline(always)]
+fn higher(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// Two and two, so that none waits for all before it.
+#[inline(always)]
+fn of_eight([a, b, c, d, e, f, g, h]: [f32; 8], choose: fn(f32, f32) -> f32) -> f32 {
+    choose(choose(choose(a, b), choose(c, d)), choose(choose(e, f), choose(g, h)))
 }
 
 #[cfg(test)]

@@ -200,6 +200,7 @@ impl Tracker {
         let is_short = self.period < FEW_SAMPLES;
         let weak_step = if is_short { BAD_STEP } else { WEAK_STEP };
         let weak_start = self.edge.known && is_below(weak_step, &self.edge, self.amplitude);
+        let bad_start = self.edge.known && is_below(BAD_STEP, &self.edge, self.amplitude);
         let bad_end = edge.known && is_below(BAD_STEP, &edge, self.amplitude);
         let bad = judged.is_bad || bad_end;
         if bad {
@@ -229,7 +230,8 @@ impl Tracker {
         Step::Cell(Cell {
             bit: judged.one,
             weak_start,
-            weak_middle: if is_short { judged.is_bad } else { judged.weak_middle },
+            // a start that does not even tell up from down speaks against the bit itself
+            weak_middle: bad_start || if is_short { judged.is_bad } else { judged.weak_middle },
             quality: judged.quality,
             start,
             end: self.boundary,
