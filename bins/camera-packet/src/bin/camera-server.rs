@@ -1,0 +1,70 @@
+//! A camera server: telemetry, settings, authentication, and the camera's video.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use camera_programs::options::{Options, Setup};
+use camera_programs::serve::{CameraServer, Config, ROLES};
+use camera_programs::{logging, pipeline};
+use clap::Parser;
+use driver::{cli, shutdown};
+
+/// Serve a camera: telemetry, settings and authentication on three ports, video to an RTSP server
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  camera-server --source test --rtsp-url ''            the built-in pattern, without video to the outside
+  camera-server --source lavfi                         ffmpeg's test picture, published to localhost:8554
+  AUTH_PASSWORD=secret camera-server --persist         a Raspberry Pi's camera, reachable from the network
+
+Layers, low to high: defaults, --config, camera_settings.json (camera values), environment, command line."
+)]
+struct CommandLine {
+    #[command(flatten)]
+    options: Options,
+    /// Print what is in force and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+fn main() -> ExitCode {
+    pipeline::run_if_child();
+    let line = CommandLine::parse();
+    let setup = line.options.resolve(|name| std::env::var(name).ok());
+    let ended = setup.and_then(|setup| {
+        if line.print_config {
+            println!("{:#}", setup.to_json());
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run(setup))
+    });
+    cli::exit(ended)
+}
+
+async fn run(mut setup: Setup) -> Result<()> {
+    logging::init(setup.log_level, setup.log_file.as_deref(), &setup.log_format)?;
+    for warning in &setup.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = shutdown::on_signals();
+    cli::raise_descriptor_limit();
+    let mut listeners = Vec::new();
+    for ((service, role, option), address) in ROLES.into_iter().zip(setup.addresses) {
+        listeners.push((cli::listen(option, address).await?, service, role));
+    }
+    setup.pipeline.launcher = std::env::current_exe().ok();
+    let mut config = Config::new(setup.machine(driver::seed()), setup.pipeline.clone());
+    config.password_hash = setup.password_hash.clone();
+    config.persist = setup.persist.then(|| setup.camera_settings.clone());
+    let server = CameraServer::start(config)?;
+    for (listener, service, role) in listeners {
+        let address = listener.local_addr()?;
+        server.serve(listener, service);
+        cli::announce(address, role);
+    }
+    stop.cancelled().await;
+    server.shutdown(shutdown::GRACE).await;
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The built-in pattern: drawn on an exact grid, shown as stills, handed to a publisher if there is one.
+
+use std::io::Write;
+use std::process::ChildStdin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
+
+use camera_packet::settings::SettingsBlock;
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+use test_picture::{Frame, Marks, Picture};
+use tokio::sync::watch;
+
+use super::Still;
+use super::supervisor::Message;
+
+enum Order {
+    Settings(SettingsBlock, u32),
+    Publisher(ChildStdin),
+    Stop,
+}
+
+/// The thread that draws.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    to: Sender<Order>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Pattern {
+    pub(super) fn start(
+        picture: Picture,
+        framerate: u32,
+        settings: (SettingsBlock, u32),
+        stills: watch::Sender<Option<Still>>,
+        to: Sender<Message>,
+    ) -> std::io::Result<Self> {
+        let (orders, from) = channel();
+        let thread = std::thread::Builder::new()
+            .name("pattern".into())
+            .spawn(move || draw(picture, framerate.max(1), settings, &stills, &to, &from))?;
+        Ok(Self { to: orders, thread: Some(thread) })
+    }
+
+    /// From the next frame on.
+    pub(super) fn apply(&self, settings: SettingsBlock, revision: u32) {
+        let _ = self.to.send(Order::Settings(settings, revision));
+    }
+
+    /// Raw pictures go here from now on.
+    pub(super) fn publish(&self, publisher: ChildStdin) {
+        let _ = self.to.send(Order::Publisher(publisher));
+    }
+}
+
+impl Drop for Pattern {
+    fn drop(&mut self) {
+        let _ = self.to.send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn draw(
+    picture: Picture,
+    framerate: u32,
+    (mut settings, mut revision): (SettingsBlock, u32),
+    stills: &watch::Sender<Option<Still>>,
+    to: &Sender<Message>,
+    orders: &Receiver<Order>,
+) {
+    let mut frame = Frame::new(picture);
+    let mut jpeg = Vec::new();
+    let mut publisher: Option<SyncSender<Arc<[u8]>>> = None;
+    let mut told = None;
+    let start = driver::now();
+    let mut number = 0_u64;
+    loop {
+        let due = start + Duration::from_nanos(number * 1_000_000_000 / u64::from(framerate));
+        match orders.recv_timeout(due.saturating_since(driver::now())) {
+            Ok(Order::Settings(block, new)) => {
+                (settings, revision) = (block, new);
+                continue;
+            }
+            Ok(Order::Publisher(stdin)) => {
+                publisher = writer(stdin);
+                continue;
+            }
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let marks = Marks {
+            time_ns: u64::try_from(driver::unix_now()).unwrap_or(0),
+            frame: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0),
+            timecode: Marks::NO_TIMECODE,
+            settings: settings.0,
+            rate_hundredths: u16::try_from(framerate.saturating_mul(100)).unwrap_or(u16::MAX),
+        };
+        frame.draw(&marks);
+        if let Some(to) = &publisher {
+            // One that does not keep up misses frames; the pattern goes on.
+            if let Err(TrySendError::Disconnected(_)) = to.try_send(frame.planes().into()) {
+                publisher = None;
+            }
+        }
+        // One receiver is the pipeline's own.
+        if stills.receiver_count() > 1 {
+            jpeg.clear();
+            match encode(&frame, &mut jpeg) {
+                Ok(()) => drop(
+                    stills.send_replace(Some(Still { frame: marks.frame, jpeg: jpeg.as_slice().into() })),
+                ),
+                Err(error) => tracing::warn!(%error, "a still cannot be encoded"),
+            }
+        }
+        if told != Some(revision) {
+            told = Some(revision);
+            let _ = to.send(Message::Shown(revision));
+        }
+        // The next one that is not over yet.
+        let since = driver::now().saturating_since(start).as_nanos();
+        let now = u64::try_from(since * u128::from(framerate) / 1_000_000_000).unwrap_or(u64::MAX);
+        number = (number + 1).max(now);
+    }
+}
+
+/// A thread that writes pictures to a publisher, as that may take them slowly.
+fn writer(mut stdin: ChildStdin) -> Option<SyncSender<Arc<[u8]>>> {
+    let (to, from) = sync_channel::<Arc<[u8]>>(2);
+    let write = move || {
+        while let Ok(picture) = from.recv() {
+            if stdin.write_all(&picture).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("publisher".into()).spawn(write).ok().map(|_| to)
+}
+
+fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), jpeg_encoder::EncodingError> {
+    let mut encoder = Encoder::new(out, 90);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.encode_image(Planes(frame))
+}
+
+/// The planes as the encoder wants them: line by line, colour in full resolution.
+struct Planes<'a>(&'a Frame);
+
+impl ImageBuffer for Planes<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        u16::try_from(self.0.picture().width()).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(self.0.picture().height()).unwrap_or(u16::MAX)
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let (wide, y) = (self.0.picture().width(), usize::from(y));
+        let (blue, red) = self.0.chroma();
+        let [luma_out, blue_out, red_out, _] = buffers;
+        luma_out.extend_from_slice(self.0.luma().get(y * wide..(y + 1) * wide).unwrap_or_default());
+        for (plane, out) in [(blue, blue_out), (red, red_out)] {
+            let line = plane.get(y / 2 * (wide / 2)..(y / 2 + 1) * (wide / 2)).unwrap_or_default();
+            out.extend(line.iter().flat_map(|c| [*c, *c]));
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The thread that owns the pipeline.
+
+use std::io;
+use std::process::{ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use camera_packet::extension::PipelineState;
+use camera_packet::settings::SettingsBlock;
+use test_picture::Picture;
+use tokio::sync::watch;
+
+use super::child::{self, Group};
+use super::pattern::Pattern;
+use super::{PipelineConfig, Source, Status, Still, command, live};
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Settings to show, and their revision.
+    Apply(SettingsBlock, u32),
+    /// A program has ended.
+    Exited {
+        /// Of this start.
+        run: u64,
+        /// Its name.
+        name: String,
+    },
+    /// The built-in pattern shows this revision.
+    Shown(u32),
+    /// End everything.
+    Stop,
+}
+
+/// A pipeline whose programs live this long is running.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Least time between two starts: at most four in two seconds.
+const START_GAP: Duration = Duration::from_millis(500);
+/// First pause after a death; doubled with each, up to [`MAX_BACKOFF`].
+const MIN_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// After so long in health the next pause is the first again.
+const HEALTHY: Duration = Duration::from_secs(60);
+/// Never.
+const LONG: Duration = Duration::from_secs(3600);
+
+struct Supervisor {
+    config: PipelineConfig,
+    to: Sender<Message>,
+    status: watch::Sender<Status>,
+    wanted: (SettingsBlock, u32),
+    pattern: Option<Pattern>,
+    run: Option<Run>,
+    runs: u64,
+    last_start: Option<Instant>,
+    start_at: Option<Instant>,
+    backoff: Duration,
+}
+
+/// A pipeline that was started.
+struct Run {
+    number: u64,
+    group: Group,
+    started: Instant,
+    /// Revision of the settings that it was started with or has been given since.
+    revision: u32,
+    settled: bool,
+    /// ffmpeg's standard input, where it takes commands.
+    commands: Option<ChildStdin>,
+}
+
+pub(super) fn run(
+    config: PipelineConfig,
+    settings: SettingsBlock,
+    to: Sender<Message>,
+    from: &Receiver<Message>,
+    status: watch::Sender<Status>,
+    stills: watch::Sender<Option<Still>>,
+) {
+    let mut supervisor = Supervisor {
+        config,
+        to,
+        status,
+        wanted: (settings, 0),
+        pattern: None,
+        run: None,
+        runs: 0,
+        last_start: None,
+        start_at: Some(Instant::now()),
+        backoff: MIN_BACKOFF,
+    };
+    supervisor.begin(stills);
+    loop {
+        let left = supervisor.deadline().map_or(LONG, |at| at.saturating_duration_since(Instant::now()));
+        match from.recv_timeout(left) {
+            Ok(Message::Apply(settings, revision)) => {
+                supervisor.wanted = (settings, revision);
+                let mut stop = false;
+                // All that has come meanwhile is one update.
+                while let Ok(message) = from.try_recv() {
+                    match message {
+                        Message::Apply(settings, revision) => supervisor.wanted = (settings, revision),
+                        Message::Stop => stop = true,
+                        other => supervisor.handle(other),
+                    }
+                }
+                if stop {
+                    break;
+                }
+                supervisor.apply();
+            }
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            Ok(message) => supervisor.handle(message),
+            Err(RecvTimeoutError::Timeout) => supervisor.due(),
+        }
+    }
+    supervisor.stop();
+    supervisor.set(|status| status.state = PipelineState::Stopped);
+}
+
+impl Supervisor {
+    /// What needs no program: the built-in pattern, or nothing at all.
+    fn begin(&mut self, stills: watch::Sender<Option<Still>>) {
+        match &self.config.source {
+            Source::None => self.start_at = None,
+            Source::Test => {
+                let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+                let picture = Picture::try_new(size(self.config.width), size(self.config.height));
+                let made = picture.map_err(|error| error.to_string()).and_then(|picture| {
+                    let rate = self.config.framerate;
+                    Pattern::start(picture, rate, self.wanted, stills, self.to.clone())
+                        .map_err(|e| e.to_string())
+                });
+                match made {
+                    Ok(pattern) => self.pattern = Some(pattern),
+                    Err(problem) => {
+                        self.start_at = None;
+                        self.problem(problem);
+                    }
+                }
+                if self.config.rtsp_url.is_none() {
+                    self.start_at = None;
+                }
+            }
+            _ if self.config.rtsp_url.is_none() => {
+                self.start_at = None;
+                self.problem("there is nowhere to publish to".into());
+            }
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.run {
+            Some(run) if !run.settled => Some(run.started + SETTLED),
+            Some(run) if self.backoff > MIN_BACKOFF => Some(run.started + HEALTHY),
+            Some(_) => None,
+            None => self.start_at,
+        }
+    }
+
+    fn due(&mut self) {
+        let now = Instant::now();
+        match &mut self.run {
+            Some(run) => {
+                if !run.settled && now >= run.started + SETTLED {
+                    run.settled = true;
+                    let (revision, pattern) = (run.revision, self.pattern.is_some());
+                    self.set(|status| {
+                        status.state = PipelineState::Running;
+                        status.problem = None;
+                        if !pattern {
+                            status.live = revision;
+                        }
+                    });
+                    tracing::info!("video runs");
+                } else if run.settled && now >= run.started + HEALTHY {
+                    self.backoff = MIN_BACKOFF;
+                }
+            }
+            None if self.start_at.is_some_and(|at| now >= at) => self.start(),
+            None => {}
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Exited { run, name } if self.run.as_ref().is_some_and(|r| r.number == run) => {
+                tracing::warn!("{name} has ended by itself");
+                self.stop();
+                self.back_off(format!("{name} has ended by itself"));
+            }
+            Message::Shown(revision) => self.set(|status| {
+                status.live = revision;
+                if status.state == PipelineState::Stopped {
+                    status.state = PipelineState::Running;
+                }
+            }),
+            _ => {}
+        }
+    }
+
+    /// Shows the wanted settings: live where that can be.
+    fn apply(&mut self) {
+        let (settings, revision) = self.wanted;
+        if let Some(pattern) = &self.pattern {
+            return pattern.apply(settings, revision);
+        }
+        let restarts = match &self.config.source {
+            Source::None => return self.set(|status| status.live = revision),
+            Source::Rpicam => true,
+            Source::Command(words) => command::filled_in(words, settings).is_some(),
+            Source::Lavfi | Source::V4l2(_) | Source::Test => false,
+        };
+        let Some(run) = &mut self.run else { return };
+        if restarts {
+            self.stop();
+            let earliest = self.last_start.map_or_else(Instant::now, |at| at + START_GAP);
+            self.start_at = Some(earliest);
+            return;
+        }
+        run.revision = revision;
+        let settled = run.settled;
+        let done = match (&self.config.source, &mut run.commands) {
+            (Source::Lavfi, Some(stdin)) => live::filters(stdin, settings).map_err(|error| error.to_string()),
+            (Source::V4l2(device), _) => live::controls(device, settings),
+            _ => Ok(()),
+        };
+        match done {
+            Ok(()) if settled => self.set(|status| status.live = revision),
+            Ok(()) => {}
+            Err(problem) => tracing::warn!("settings do not act: {problem}"),
+        }
+    }
+
+    fn start(&mut self) {
+        self.start_at = None;
+        self.last_start = Some(Instant::now());
+        self.runs += 1;
+        let starts = self.runs;
+        self.set(|status| (status.state, status.starts) = (PipelineState::Starting, starts));
+        let group = Group::new(self.runs, self.config.launcher.clone(), self.to.clone());
+        let mut run = Run {
+            number: self.runs,
+            group,
+            started: Instant::now(),
+            revision: self.wanted.1,
+            settled: false,
+            commands: None,
+        };
+        match self.spawn(&mut run) {
+            Ok(()) => self.run = Some(run),
+            Err(problem) => {
+                drop(run);
+                self.back_off(problem);
+            }
+        }
+    }
+
+    fn spawn(&mut self, run: &mut Run) -> Result<(), String> {
+        let config = &self.config;
+        let (settings, _) = self.wanted;
+        let url = config.rtsp_url.as_deref().unwrap_or_default();
+        let publisher = config.publisher.as_str();
+        let failed = |program: &str, error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{program} is not installed"),
+            _ => format!("{program}: {error}"),
+        };
+        match &config.source {
+            Source::None => {}
+            Source::Rpicam => {
+                let names: Vec<&str> = config.camera_programs.iter().map(String::as_str).collect();
+                let camera =
+                    child::find(&names).ok_or_else(|| format!("no camera program: {}", names.join(", ")))?;
+                let camera = camera.to_string_lossy().into_owned();
+                let arguments = command::camera_arguments(config, settings);
+                return publish(config, run, &camera, &arguments, url);
+            }
+            Source::Command(words) => {
+                let filled = command::filled_in(words, settings).unwrap_or_else(|| words.clone());
+                let Some((program, arguments)) = filled.split_first() else { return Ok(()) };
+                return publish(config, run, program, arguments, url);
+            }
+            Source::Test => {
+                let arguments = command::raw_publisher_arguments(config, url);
+                let ends = run.group.spawn(publisher, &arguments, Stdio::piped(), Stdio::null());
+                let stdin = ends.map_err(|error| failed(publisher, error))?.stdin;
+                if let (Some(pattern), Some(stdin)) = (&self.pattern, stdin) {
+                    pattern.publish(stdin);
+                }
+            }
+            Source::Lavfi => {
+                let arguments = command::lavfi_arguments(config, settings, url);
+                let ends = run.group.spawn(publisher, &arguments, Stdio::piped(), Stdio::null());
+                run.commands = ends.map_err(|error| failed(publisher, error))?.stdin;
+            }
+            Source::V4l2(device) => {
+                if let Err(problem) = live::controls(device, settings) {
+                    tracing::warn!("settings do not act: {problem}");
+                }
+                let arguments = command::v4l2_arguments(config, device, url);
+                let ends = run.group.spawn(publisher, &arguments, Stdio::null(), Stdio::null());
+                ends.map_err(|error| failed(publisher, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.set(|status| status.state = PipelineState::Stopping);
+            run.group.end();
+        }
+    }
+
+    fn back_off(&mut self, problem: String) {
+        let pause = self.backoff;
+        self.backoff = (pause * 2).min(MAX_BACKOFF);
+        self.start_at = Some(Instant::now() + pause);
+        tracing::debug!("next start in {pause:?}");
+        self.set(|status| status.state = PipelineState::Backoff);
+        self.problem(problem);
+    }
+
+    /// Says why there is no video, once for each reason.
+    fn problem(&self, problem: String) {
+        if self.status.borrow().problem.as_ref() != Some(&problem) {
+            tracing::warn!("no video: {problem}");
+            self.set(|status| status.problem = Some(problem));
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_if_modified(|status| {
+            let before = status.clone();
+            change(status);
+            *status != before
+        });
+    }
+}
+
+/// Starts a program that writes H.264, and the publisher that reads it. The pipe between them is theirs alone: each
+/// sees the other's end.
+fn publish(
+    config: &PipelineConfig,
+    run: &mut Run,
+    program: &str,
+    arguments: &[String],
+    url: &str,
+) -> Result<(), String> {
+    let failed = |program: &str, error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => format!("{program} is not installed"),
+        _ => format!("{program}: {error}"),
+    };
+    if child::find(&[config.publisher.as_str()]).is_none() {
+        return Err(format!("{} is not installed", config.publisher));
+    }
+    let ends = run.group.spawn(program, arguments, Stdio::null(), Stdio::piped());
+    let stdout = ends.map_err(|error| failed(program, error))?.stdout;
+    let stdout = stdout.ok_or("the camera program has no output")?;
+    let arguments = command::publisher_arguments(config, url);
+    let ends = run.group.spawn(&config.publisher, &arguments, Stdio::from(stdout), Stdio::null());
+    ends.map(drop).map_err(|error| failed(&config.publisher, error))
+}

@@ -1,0 +1,5 @@
+//! What camera-tool does: frames of captures, and the original server's behaviour.
+
+pub mod decode;
+pub mod emulate;
+mod pcap;

@@ -1,0 +1,51 @@
+//! The bodies of the fuzz targets, as plain functions: `cargo test` replays their seeds and thousands of damaged ones
+//! on stable Rust, and `cargo fuzz` looks for more.
+//!
+//! ```text
+//! cargo test --manifest-path fuzz/Cargo.toml
+//! cargo fuzz run --features libfuzzer -s none smpte_server fuzz/corpus/smpte_server fuzz/seeds/smpte_server
+//! cargo run --manifest-path fuzz/Cargo.toml --features make-seeds --bin make-seeds
+//! ```
+//!
+//! Each target reads its input as it documents and checks what has to hold whatever the bytes are: no panic, what is
+//! read is written and read as the same, equal results however a stream is cut, and bounded outputs. A new finding
+//! becomes a seed whose name begins with `found`; the others are made of the vectors by `make-seeds`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+// A panic is how a target says what is wrong.
+#![allow(clippy::missing_panics_doc)]
+
+mod input;
+pub mod seeds;
+pub mod smpte;
+
+/// A target's body.
+pub type Target = fn(&[u8]);
+
+/// All targets and their names, which are those of the folders of their seeds.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("smpte_address", smpte::address),
+    ("smpte_artnet", smpte::artnet),
+    ("smpte_atc", smpte::atc),
+    ("smpte_client", smpte::client),
+    ("smpte_client_message", smpte::client_message),
+    ("smpte_feet", smpte::feet),
+    ("smpte_files", smpte::files),
+    ("smpte_label_lenient", smpte::label_lenient),
+    ("smpte_label_session", smpte::label_session),
+    ("smpte_label_strict", smpte::label_strict),
+    ("smpte_lines", smpte::lines),
+    ("smpte_ltc_runs", smpte::ltc_runs),
+    ("smpte_ltc_samples", smpte::ltc_samples),
+    ("smpte_ltc_signal", smpte::ltc_signal),
+    ("smpte_ltc_word", smpte::ltc_word),
+    ("smpte_mtc", smpte::mtc),
+    ("smpte_packed", smpte::packed),
+    ("smpte_rate", smpte::rate),
+    ("smpte_server", smpte::server),
+    ("smpte_server_message", smpte::server_message),
+    ("smpte_subframes", smpte::subframes),
+    ("smpte_timecode", smpte::timecode),
+    ("smpte_vitc", smpte::vitc),
+    ("smpte_wav", smpte::wav),
+];
