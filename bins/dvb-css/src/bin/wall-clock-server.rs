@@ -1,0 +1,66 @@
+//! The wall clock over UDP.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use css_programs::options::{Common, bind_udp, say};
+use css_programs::{serve, wc_client};
+use driver::{cli, shutdown};
+use dvb_css::config::WcServerConfig;
+use dvb_css::message::MaxFreqError;
+use tracing::level_filters::LevelFilter;
+
+/// Serve a wall clock to companion screens (CSS-WC)
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  wall-clock-server                            on all addresses, port 6677
+  wall-clock-server 127.0.0.1 0 --mfe 50       on a free port of this machine, with a better clock
+  wall-clock-server --followup-replies         telling when each response really left"
+)]
+struct Options {
+    /// Address or name to listen on
+    #[arg(default_value = "0.0.0.0")]
+    wc_addr: String,
+    /// UDP port; 0 picks a free one
+    #[arg(default_value_t = 6677)]
+    wc_port: u16,
+    /// Maximum frequency error of this clock, in ppm
+    #[arg(long, visible_alias = "maxfreqerror", value_name = "PPM", default_value = "500", value_parser = wc_client::ppm)]
+    mfe: MaxFreqError,
+    /// Follow each response up with the time at which it really left
+    #[arg(long, visible_alias = "fr")]
+    followup_replies: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::exit(run(Options::parse()).await)
+}
+
+async fn run(options: Options) -> Result<()> {
+    let logging = options.common.logging(LevelFilter::INFO);
+    logging.init()?;
+    let stop = shutdown::on_signals();
+    let socket = bind_udp("wc_addr and wc_port", &options.wc_addr, Some(options.wc_port))?;
+    let address = socket.local_addr()?;
+    let mut config = WcServerConfig::new(driver::seed());
+    config.max_freq_error = options.mfe;
+    config.follow_ups = options.followup_replies;
+    config.report_requests = logging.level >= LevelFilter::INFO;
+    let (server, events) = serve::wall_clock(socket, config)?;
+    tokio::spawn(serve::log_requests(events));
+    if !options.common.quiet {
+        say("----")?;
+        say(format_args!("CSS-WC endpoint bound to host {} on port {}", address.ip(), address.port()))?;
+        say("----")?;
+        cli::announce(address, "wc");
+    }
+    stop.cancelled().await;
+    server.shutdown(shutdown::GRACE).await;
+    Ok(())
+}

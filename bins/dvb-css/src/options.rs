@@ -1,0 +1,107 @@
+//! Command line parts that several programs share.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use anyhow::Context;
+use clap::Args;
+use tracing::level_filters::LevelFilter;
+
+use crate::logging::{Logging, level};
+
+/// What every program takes.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Print nothing while running
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Log up to this level: critical, error, warning, info, debug
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub loglevel: Option<LevelFilter>,
+}
+
+impl Common {
+    /// What is logged; nothing but errors of a quiet program.
+    pub fn logging(&self, default: LevelFilter) -> Logging {
+        let level = if self.quiet { LevelFilter::ERROR } else { self.loglevel.unwrap_or(default) };
+        Logging::up_to(level)
+    }
+}
+
+/// What every program with an HTTP port takes.
+#[derive(Args, Clone, Debug)]
+pub struct Http {
+    /// Do not log HTTP connections
+    #[arg(short = 'Q', long, visible_alias = "quiet-cherrypy")]
+    pub quiet_http: bool,
+    /// Connections at once to each end point; 0: no limit
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<usize>,
+}
+
+impl Http {
+    /// The limit of an end point whose program has this one by default.
+    pub fn limit(&self, default: usize) -> Option<usize> {
+        match self.max_connections.unwrap_or(default) {
+            0 => None,
+            n => Some(n),
+        }
+    }
+}
+
+/// A `ws://host[:port][/path]` address.
+///
+/// # Errors
+/// When it is none.
+pub fn ws_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("ws://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    match host {
+        Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text.into()),
+        _ => Err("not a ws://HOST:PORT/PATH address".into()),
+    }
+}
+
+/// Host and port of a `udp://host:port` address.
+///
+/// # Errors
+/// When it is none.
+pub fn udp_url(text: &str) -> Result<(String, u16), String> {
+    let parts = text.strip_prefix("udp://").and_then(|rest| rest.trim_end_matches('/').rsplit_once(':'));
+    let parsed = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    parsed.filter(|(host, _)| !host.is_empty()).ok_or_else(|| "not a udp://HOST:PORT address".into())
+}
+
+/// Binds a UDP socket; without a port to a random one from 10000 to 19999, as the original's clients do.
+///
+/// # Errors
+/// When the host cannot be resolved or the port is taken.
+pub fn bind_udp(name: &str, host: &str, port: Option<u16>) -> anyhow::Result<UdpSocket> {
+    let address = driver::cli::resolve(name, host, port.unwrap_or(0))?;
+    if port.is_none() {
+        for word in driver::seed().chunks_exact(2) {
+            let random = 10_000 + u16::from_be_bytes([word[0], word[1]]) % 10_000;
+            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(address.ip(), random)) {
+                return Ok(socket);
+            }
+        }
+    }
+    UdpSocket::bind(address).with_context(|| format!("cannot bind {address}: choose another {name}"))
+}
+
+/// The address of a server as seen from a socket bound to `local`: the wildcard stands for this machine.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        _ => address,
+    }
+}
+
+/// Prints a line.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn say(line: impl std::fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

@@ -1,0 +1,190 @@
+//! A timeline that follows a timecode session of an smpte-server: one tick is one frame.
+
+use std::time::Duration;
+
+use driver::{Driver, Events, Limits};
+use dvb_css::Ratio;
+use dvb_css::message::{ControlTimestamp, Field, TimelineOption};
+use dvb_css::server::TimelineId;
+use dvb_css::timeline::TimelineState;
+use machine::{Instant, Service};
+use smpte_timecode::Rate;
+use smpte_timecode::client::{Client, Event};
+use smpte_timecode::config::ClientConfig;
+
+use crate::serve::Television;
+
+/// The selector of the timeline.
+pub const SELECTOR: &str = "urn:genlock:timeline:smpte";
+
+/// Which session to follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `host:port` of the server.
+    pub server: String,
+    /// The session's id, or the beginning of it.
+    pub session: String,
+}
+
+impl std::str::FromStr for Source {
+    type Err = String;
+
+    /// Reads `smpte:HOST:PORT/SESSION`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.strip_prefix("smpte:").and_then(|rest| rest.split_once('/'));
+        let (server, session) = parts.unwrap_or_default();
+        let port = server.rsplit_once(':').map(|(host, port)| (!host.is_empty(), port.parse::<u16>()));
+        match port {
+            Some((true, Ok(_))) if !session.is_empty() => {
+                Ok(Self { server: server.into(), session: session.into() })
+            }
+            _ => Err("not smpte:HOST:PORT/SESSION".into()),
+        }
+    }
+}
+
+/// Offers the timeline and follows the session until the television ends; a server that is gone is asked again.
+///
+/// # Errors
+/// When the television has too many timelines.
+pub async fn follow(television: Television, source: Source) -> anyhow::Result<()> {
+    let id = television.call(|tv, now| tv.add_timeline(now, SELECTOR, TimelineState::Unavailable))?;
+    let mut follower = Follower { television: television.clone(), id, offered: None, told: None };
+    loop {
+        let (client, events) = Driver::start(Client::new(ClientConfig::new()), Limits::default());
+        match client.connect_tcp(&source.server, Service(0)).await {
+            Ok(_) => {
+                tokio::select! {
+                    () = television.stopped() => {}
+                    () = follower.run(&client, events, &source.session) => {}
+                }
+            }
+            Err(error) => tracing::warn!(target: LOGGER, "{}: {error}", source.server),
+        }
+        client.shutdown(Duration::ZERO).await;
+        follower.tell(TimelineState::Unavailable);
+        tokio::select! {
+            () = television.stopped() => return Ok(()),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+struct Follower {
+    television: Television,
+    id: TimelineId,
+    /// The rate that is named in CII.
+    offered: Option<Rate>,
+    told: Option<TimelineState>,
+}
+
+impl Follower {
+    /// Follows one connection until it ends.
+    async fn run(&mut self, client: &Driver<Client>, mut events: Events<Event>, session: &str) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    None | Some(Event::Disconnected(_)) => return,
+                    Some(Event::Extensions { .. }) => {
+                        if let Err(error) = client.call(|client, _| client.join(session)) {
+                            tracing::warn!(target: LOGGER, "{error}");
+                        }
+                    }
+                    Some(Event::SessionJoined { id, framerate, .. }) => {
+                        tracing::info!(target: LOGGER, "following session {id} at {framerate} frames a second");
+                    }
+                    Some(Event::ServerError { message }) => tracing::warn!(target: LOGGER, "{message}"),
+                    Some(Event::Refused(error)) => tracing::warn!(target: LOGGER, "{error}"),
+                    Some(_) => {}
+                },
+                _ = looks.tick() => {}
+            }
+            self.look(client);
+        }
+    }
+
+    fn look(&mut self, client: &Driver<Client>) {
+        let found = client.call(|client, now| {
+            let running = client.status().session.is_some_and(|session| session.running);
+            client.moment(now).map(|moment| (moment, running, now))
+        });
+        let Some((moment, running, now)) = found else { return self.tell(TimelineState::Unavailable) };
+        let rate = moment.timecode.rate();
+        self.offer(rate);
+        let wall = |at: Instant| self.television.call(|tv, _| i128::from(tv.wall_clock().at(at)));
+        let state = if running {
+            ControlTimestamp::available(i128::from(moment.frame), wall(moment.began), Ratio::ONE)
+        } else {
+            ControlTimestamp::available(i128::from(moment.frame), wall(now), Ratio::ZERO)
+        };
+        if !self.is_told(&state, rate) {
+            self.tell(TimelineState::At(state));
+        }
+    }
+
+    /// Whether clients know it already, to within a millisecond: what the session's clock is known to varies a little.
+    fn is_told(&self, new: &ControlTimestamp, rate: Rate) -> bool {
+        let Some(TimelineState::At(told)) = self.told else { return false };
+        let (Some(was), Some(is)) = (told.timeline, new.timeline) else { return false };
+        let Some(expected) = told.content_ticks_at(new.wall_clock_time, tick_rate(rate)) else {
+            return false;
+        };
+        let off = (expected - Ratio::from(is.content_time)).abs();
+        let a_millisecond = tick_rate(rate) * Ratio::new(1, 1000);
+        was.speed == is.speed && off <= a_millisecond
+    }
+
+    fn tell(&mut self, state: TimelineState) {
+        if self.told.replace(state) == Some(state) {
+            return;
+        }
+        // the timeline is there as long as we are
+        let _ = self.television.call(|tv, now| tv.set_timeline(now, self.id, state));
+    }
+
+    /// Names the timeline in CII, with its rate.
+    fn offer(&mut self, rate: Rate) {
+        if self.offered.replace(rate) == Some(rate) {
+            return;
+        }
+        let option = TimelineOption::new(SELECTOR, rate.denominator().into(), rate.numerator().into());
+        let result = self.television.call(|tv, now| {
+            tv.update_cii(now, |cii| {
+                let mut all = cii.timelines.value().cloned().unwrap_or_default();
+                all.retain(|timeline| timeline.selector != SELECTOR);
+                all.push(option);
+                cii.timelines = Field::Value(all);
+            })
+        });
+        if let Err(error) = result {
+            tracing::warn!(target: LOGGER, "{error}");
+        }
+    }
+}
+
+fn tick_rate(rate: Rate) -> Ratio {
+    Ratio::new(rate.numerator().into(), rate.denominator().into())
+}
+
+const LOGGER: &str = "TVDevice";
+/// How often the session's clock is looked at besides its messages.
+const LOOK: Duration = Duration::from_millis(100);
+/// Pause before a server that is gone is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read() {
+        let source = "smpte:localhost:8080/3f2a".parse::<Source>();
+        assert_eq!(source, Ok(Source { server: "localhost:8080".into(), session: "3f2a".into() }));
+        for bad in
+            ["smpte:localhost/3f", "smpte:localhost:8080/", "localhost:1/x", "smpte::1/x", "smpte:a:99999/x"]
+        {
+            assert!(bad.parse::<Source>().is_err(), "{bad}");
+        }
+    }
+}
