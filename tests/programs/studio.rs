@@ -85,6 +85,52 @@ fn a_taken_port_is_an_error_if_asked_for_and_replaced_if_not() {
 }
 
 #[test]
+fn every_line_is_json_on_request() {
+    let mut studio =
+        Running::start("studio", &["--ports-from", "20800", "--no-open", "--json", "--only", "smpte"]);
+    let mut ports = Vec::new();
+    loop {
+        let object: Value = serde_json::from_str(&studio.line().expect("more lines")).unwrap();
+        match object["event"].as_str() {
+            Some("listening") => {
+                let address: SocketAddr = object["address"].as_str().unwrap().parse().unwrap();
+                ports.push((object["name"].as_str().unwrap().to_owned(), address.port()));
+            }
+            // What is said before: a port that was taken, or what the sessions do.
+            Some("log") => assert!(object["text"].is_string() && object["unix_ms"].is_u64(), "{object}"),
+            Some("page") => break assert!(object["url"].as_str().unwrap().starts_with("http://127.0.0.1:")),
+            _ => panic!("{object}"),
+        }
+    }
+    let [(page, first), (smpte, second), (_, third)] = &ports[..] else { panic!("{ports:?}") };
+    assert_eq!((page.as_str(), smpte.as_str()), ("studio", "smpte"));
+    assert!(*first >= 20800 && second > first && third == first, "{ports:?}");
+    studio.signal("TERM");
+    assert_eq!(studio.wait().code(), Some(0));
+}
+
+#[test]
+fn what_is_no_part_is_said() {
+    let mut studio = Running::start("studio", &["--only", "smpte,toaster"]);
+    assert_eq!(studio.wait().code(), Some(2));
+}
+
+#[test]
+fn on_all_interfaces_it_warns_and_answers_by_address_only() {
+    let studio = Running::start("studio", &["--lan", "--port", "0", "--no-open", "--only", "smpte"]);
+    let port = studio.address("http").port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let get = |host: &str| request(address, &format!("GET /api/state HTTP/1.1\r\nHost: {host}"));
+    let (head, body) = get(&format!("192.0.2.7:{port}"));
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let state: Value = serde_json::from_str(&body).unwrap();
+    let warned = |e: &Value| e["bad"] == true && e["text"].as_str().unwrap().contains("open to the network");
+    assert!(state["log"].as_array().unwrap().iter().any(warned), "{}", state["log"]);
+    let (head, _) = get("evil.example");
+    assert!(head.starts_with("HTTP/1.1 403"), "{head}");
+}
+
+#[test]
 fn the_page_shows_running_timecode_and_controls_it() {
     if !peer("Chromium", || browser::find().is_some()) {
         return;

@@ -1,7 +1,7 @@
 //! The page, its state, and the WebSocket upgrades of the parts, on one port.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,9 +18,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::parts::Part;
-
-type Parts = Arc<[Box<dyn Part>]>;
+use crate::log::Log;
+use crate::parts::Parts;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +35,21 @@ impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     }
 }
 
-/// Serves the page until told to stop.
-pub(crate) async fn serve(listener: TcpListener, parts: Parts, stop: CancellationToken) {
+/// What the page shows.
+#[derive(Clone)]
+struct Shown {
+    parts: Arc<Parts>,
+    log: Log,
+}
+
+/// Serves the page until told to stop. With `lan`, by any address of this machine.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    parts: Arc<Parts>,
+    log: Log,
+    lan: bool,
+    stop: CancellationToken,
+) {
     let mut router = Router::new()
         .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("../web/index.html")) }))
         .route(
@@ -47,11 +59,11 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, stop: Cancellatio
         .route("/studio.js", get(|| async { asset(JAVASCRIPT, include_str!("../web/studio.js")) }))
         .route("/panels/{script}", get(panel))
         .route("/api/state", get(state))
-        .with_state(parts.clone());
-    for part in parts.iter() {
+        .with_state(Shown { parts: parts.clone(), log });
+    for part in &parts.running {
         router = router.merge(part.routes());
     }
-    let router = router.layer(middleware::from_fn(only_this_page));
+    let router = router.layer(middleware::from_fn_with_state(lan, only_this_page));
     let service = router.into_make_service_with_connect_info::<Peer>();
     // Not the graceful way: that would wait for browsers, which keep their connections open.
     tokio::select! {
@@ -70,23 +82,28 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
-async fn panel(State(parts): State<Parts>, Path(script): Path<String>) -> Response {
-    let part = parts.iter().find(|p| script.strip_suffix(".js") == Some(p.name()));
+async fn panel(State(shown): State<Shown>, Path(script): Path<String>) -> Response {
+    let part = shown.parts.running.iter().find(|p| script.strip_suffix(".js") == Some(p.name()));
     part.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |p| asset(JAVASCRIPT, p.panel()))
 }
 
-async fn state(State(parts): State<Parts>) -> Response {
+async fn state(State(shown): State<Shown>) -> Response {
     let mut state = Map::new();
-    let services: Vec<Value> = parts
+    let Parts { running, failed } = &*shown.parts;
+    let mut services: Vec<Value> = running
         .iter()
         .flat_map(|p| p.services())
         .map(|s| json!({"name": s.name, "role": s.role, "address": s.address.to_string(), "state": s.state}))
         .collect();
-    let shown: Vec<Value> = parts.iter().map(|p| json!({"name": p.name(), "title": p.title()})).collect();
+    services.extend(failed.iter().map(|(name, reason)| {
+        json!({"name": name, "role": "", "address": "", "state": format!("not running: {reason}")})
+    }));
+    let panels: Vec<Value> = running.iter().map(|p| json!({"name": p.name(), "title": p.title()})).collect();
     state.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     state.insert("services".into(), json!(services));
-    state.insert("parts".into(), json!(shown));
-    for part in parts.iter() {
+    state.insert("parts".into(), json!(panels));
+    state.insert("log".into(), json!(shown.log.entries()));
+    for part in running {
         part.state(&mut state);
     }
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
@@ -94,11 +111,12 @@ async fn state(State(parts): State<Parts>) -> Response {
 }
 
 /// Other sites' pages may not act here: a browser says in `Origin` where a script comes from, and in `Host` which name
-/// it was given for this machine.
-async fn only_this_page(request: Request, next: middleware::Next) -> Response {
+/// it was given for this machine. A name could be anybody's; an address cannot be made to point here.
+async fn only_this_page(State(lan): State<bool>, request: Request, next: middleware::Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let local = matches!(name, "127.0.0.1" | "localhost" | "[::1]");
+    let local =
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]") || (lan && name.parse::<IpAddr>().is_ok());
     let same = request
         .headers()
         .get(header::ORIGIN)

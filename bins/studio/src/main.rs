@@ -1,6 +1,8 @@
 //! All of genlock's servers in one process, with one page that shows and controls them.
 
+mod ground;
 mod http;
+mod log;
 mod parts;
 
 use std::io::IsTerminal;
@@ -8,20 +10,38 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use driver::{cli, shutdown};
-use tokio::net::TcpListener;
+use serde_json::json;
 
-use crate::parts::Part;
+use crate::ground::{Ground, Ports};
+use crate::log::Log;
+use crate::parts::Parts;
 
 /// Run every genlock server on this machine, with a page that shows and controls them
 #[derive(Parser)]
-#[command(version, after_help = "Everything listens on 127.0.0.1 only. Ctrl-C ends it.")]
+#[command(
+    version,
+    after_help = "Everything listens on 127.0.0.1 only, unless --lan is given. Ctrl-C ends it."
+)]
 struct Options {
     /// Port of the page; 0 picks a free one
-    #[arg(long, env = "STUDIO_PORT", value_name = "PORT")]
+    #[arg(long, env = "STUDIO_PORT", value_name = "PORT", conflicts_with = "ports_from")]
     port: Option<u16>,
+    /// Take ports from here on, one after another, the page's first
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    ports_from: Option<u16>,
+    /// Run these parts only
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', value_parser = PossibleValuesParser::new(parts::names()))]
+    only: Vec<String>,
+    /// Listen on all interfaces: whoever reaches this machine then controls it
+    #[arg(long)]
+    lan: bool,
+    /// Print one JSON object a line: listeners, and what happens
+    #[arg(long)]
+    json: bool,
     /// Do not open the page in a browser
     #[arg(long)]
     no_open: bool,
@@ -42,47 +62,63 @@ async fn run(options: Options) -> Result<()> {
     let stop = shutdown::on_signals();
     cli::raise_descriptor_limit();
 
+    let log = Log::new(options.json);
+    let host: IpAddr = if options.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST }.into();
+    let ports = Ports::new(options.ports_from);
     let page = match options.port {
         // A port that was asked for is that port or an error; the default may give way.
-        Some(port) => cli::listen("--port", loopback(port)).await?,
-        None => bind_or_free(DEFAULT_PORT, "http").await?,
+        Some(port) => cli::listen("--port", SocketAddr::new(host, port)).await?,
+        None => ports.listen(host, DEFAULT_PORT, "http", &log).await?,
     };
     let address = page.local_addr()?;
-    let parts: Arc<[Box<dyn Part>]> = parts::start(address).await?.into();
-    cli::announce(address, "http");
-    for part in parts.iter() {
-        for service in part.services() {
-            cli::announce(service.address, &format!("{} {}", service.name, service.role));
+    let ground = Arc::new(Ground::new(host, address, ports, log.clone()));
+    let parts = Arc::new(parts::start(&ground, &options.only).await);
+    if options.lan {
+        for part in &parts.running {
+            log.bad(part.name(), format!("open to the network: {}", part.exposes()));
         }
     }
-    println!("\nThe page: http://{address}");
-    for part in parts.iter() {
-        part.hints().iter().for_each(|hint| println!("  {hint}"));
-    }
+    tell(&parts, address, &log, options.json);
     if !options.no_open && std::io::stdout().is_terminal() {
-        open_browser(&format!("http://{address}"));
+        open_browser(&format!("http://{}", on_this_machine(address)));
     }
 
-    http::serve(page, parts.clone(), stop).await;
-    for part in parts.iter() {
+    http::serve(page, parts.clone(), log, options.lan, stop).await;
+    for part in &parts.running {
         part.shutdown().await;
     }
     Ok(())
 }
 
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+/// Says where everything is.
+fn tell(parts: &Parts, page: SocketAddr, log: &Log, json: bool) {
+    let url = format!("http://{}", on_this_machine(page));
+    let services = parts.running.iter().flat_map(|p| p.services());
+    if json {
+        log.emit(
+            &json!({"event": "listening", "name": "studio", "role": "http", "address": page.to_string()}),
+        );
+        for s in services {
+            let address = s.address.to_string();
+            log.emit(&json!({"event": "listening", "name": s.name, "role": s.role, "address": address}));
+        }
+        log.emit(&json!({"event": "page", "url": url}));
+        return;
+    }
+    cli::announce(page, "http");
+    for service in services {
+        cli::announce(service.address, &format!("{} {}", service.name, service.role));
+    }
+    println!("\nThe page: {url}");
+    for part in &parts.running {
+        part.hints().iter().for_each(|hint| println!("  {hint}"));
+    }
 }
 
-/// Binds a default port, or a free one if it is taken, and says so.
-async fn bind_or_free(port: u16, role: &str) -> Result<TcpListener> {
-    if let Ok(listener) = TcpListener::bind(loopback(port)).await {
-        return Ok(listener);
-    }
-    let listener = TcpListener::bind(loopback(0)).await.context("no free port on 127.0.0.1")?;
-    let free = listener.local_addr()?.port();
-    eprintln!("port {port} ({role}) is taken: using {free} instead");
-    Ok(listener)
+/// Where a program on this machine finds a listener.
+fn on_this_machine(listener: SocketAddr) -> SocketAddr {
+    let host = if listener.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listener.ip() };
+    SocketAddr::new(host, listener.port())
 }
 
 /// Best effort: the address is printed anyway.

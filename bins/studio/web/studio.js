@@ -12,11 +12,11 @@ export const studio = {
     if (studio.state) callback(studio.state);
   },
   /** Adds a line to the event log. */
-  log(text, bad = false) {
+  log(text, bad = false, at = new Date()) {
     const line = document.createElement("li");
     line.className = bad ? "bad" : "";
     const time = document.createElement("time");
-    time.textContent = new Date().toLocaleTimeString([], { hour12: false });
+    time.textContent = at.toLocaleTimeString([], { hour12: false });
     line.append(time, text);
     const log = $("log");
     log.prepend(line);
@@ -38,6 +38,18 @@ async function mount(part) {
   $("panels").append(panel);
   const module = await import(`/panels/${part.name}.js`);
   module.mount(panel, studio);
+}
+
+/** Adds what the studio's own log has that is not shown yet. */
+let seen = 0;
+function showLog(entries) {
+  // A studio that was started again counts from 1.
+  if (entries.length && entries.at(-1).seq < seen) seen = 0;
+  for (const entry of entries) {
+    if (entry.seq <= seen) continue;
+    seen = entry.seq;
+    studio.log(`${entry.part}: ${entry.text}`, entry.bad, new Date(entry.unix_ms));
+  }
 }
 
 function cell(text) {
@@ -63,6 +75,7 @@ async function poll() {
     link.className = "";
     link.textContent = `version ${studio.state.version}, connected`;
     showServices(studio.state.services);
+    showLog(studio.state.log);
     for (const part of studio.state.parts) if (!mounted.has(part.name)) await mount(part);
     for (const callback of listeners) callback(studio.state);
   } catch (error) {

@@ -1,19 +1,59 @@
 //! The studio's parts. A part is a server that the studio runs, and the panel that shows it: one file here, its panel
-//! beside the page in `web/`, and one line in [`start`].
+//! beside the page in `web/`, and one line in [`ALL`].
 
 mod smpte;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
 use serde_json::{Map, Value};
 
-/// Starts every part; `page` is where the page is served.
-pub(crate) async fn start(page: SocketAddr) -> Result<Vec<Box<dyn Part>>> {
-    Ok(vec![Box::new(smpte::Smpte::start(page).await?)])
+use crate::ground::Ground;
+
+/// Every part there is, in the order in which they start and stand on the page: a later one may use what an earlier
+/// one shares.
+const ALL: &[(&str, Start)] = &[("smpte", |ground| starting(smpte::Smpte::start(ground)))];
+
+type Start = fn(Arc<Ground>) -> Starting;
+type Starting = Pin<Box<dyn Future<Output = Result<Box<dyn Part>>> + Send>>;
+
+/// The names of all parts.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
+}
+
+/// What was started, and what could not be.
+pub(crate) struct Parts {
+    pub(crate) running: Vec<Box<dyn Part>>,
+    /// Name and reason.
+    pub(crate) failed: Vec<(&'static str, String)>,
+}
+
+/// Starts every part, or those of `only`. One that cannot start does not keep the others from it.
+pub(crate) async fn start(ground: &Arc<Ground>, only: &[String]) -> Parts {
+    let mut parts = Parts { running: Vec::new(), failed: Vec::new() };
+    for (name, start) in ALL {
+        if !only.is_empty() && !only.iter().any(|o| o == name) {
+            continue;
+        }
+        match start(ground.clone()).await {
+            Ok(part) => parts.running.push(part),
+            Err(error) => {
+                let reason = format!("{error:#}");
+                ground.log.bad(name, format!("not running: {reason}"));
+                parts.failed.push((name, reason));
+            }
+        }
+    }
+    parts
+}
+
+fn starting<P: Part + 'static>(part: impl Future<Output = Result<P>> + Send + 'static) -> Starting {
+    Box::pin(async { Ok(Box::new(part.await?) as Box<dyn Part>) })
 }
 
 /// One listener of a part, as the page lists it.
@@ -40,6 +80,8 @@ pub(crate) trait Part: Send + Sync {
     fn services(&self) -> Vec<Service>;
     /// What to try from a terminal, a line each.
     fn hints(&self) -> Vec<String>;
+    /// What whoever reaches its ports may do without proof of who they are; said before `--lan` opens them.
+    fn exposes(&self) -> &'static str;
     /// Adds what its panel shows to the answer of `/api/state`.
     fn state(&self, state: &mut Map<String, Value>);
     /// Its own paths on the page's port.

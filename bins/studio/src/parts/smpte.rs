@@ -3,21 +3,26 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::routing::any;
+use driver::Events;
 use driver::shutdown::GRACE;
 use serde_json::{Map, Value, json};
 use smpte_programs::chase::{self, Source};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::config::ServerConfig;
-use smpte_timecode::server::{SessionInfo, SessionSpec};
+use smpte_timecode::message::SessionId;
+use smpte_timecode::server::{Event, SessionInfo, SessionSpec};
 
 use super::{Part, Service};
+use crate::ground::Ground;
 use crate::http::upgrade;
+use crate::log::Log;
 
 const DEFAULT_PORT: u16 = 8080;
 
@@ -31,23 +36,25 @@ pub(crate) struct Smpte {
 }
 
 impl Smpte {
-    pub(crate) async fn start(page: SocketAddr) -> Result<Self> {
-        let listener = crate::bind_or_free(DEFAULT_PORT, "smpte tcp").await?;
+    pub(crate) async fn start(ground: Arc<Ground>) -> Result<Self> {
+        let listener = ground.listen(DEFAULT_PORT, "smpte tcp").await?;
         let tcp = listener.local_addr()?;
         let config = ServerConfig::new(driver::seed()).with_address("127.0.0.1", tcp.port());
         let (server, events) = serve::start(config);
-        drop(events);
+        tokio::spawn(log_events(ground.log.clone(), events));
         serve::serve_tcp(&server, listener);
-        server.call(|machine, now| {
+        let demo = server.call(|machine, now| {
             let demo = SessionSpec::new("29.97df")
                 .with_label("01:00:00;00")
                 .with_name("Demo, 29.97 drop-frame")
                 .pinned();
             let id = machine.create_session(now, demo)?;
-            machine.start(now, id)
+            machine.start(now, id)?;
+            anyhow::Ok(id)
         })?;
+        let _ = ground.shared.timecode.set((server.clone(), demo));
         chase::follow(&server, "Chasing LTC, 25 fps", Source::from_bytes(RECORDING).repeat()).await?;
-        Ok(Self { server, tcp, page })
+        Ok(Self { server, tcp, page: ground.page })
     }
 }
 
@@ -79,6 +86,10 @@ impl Part for Smpte {
             format!("follow its sessions from a terminal: cargo run --bin smpte-client -- --port {port}"),
             "read a label: cargo run --bin smpte-tool -- info '01:00:00;00' --rate 29.97df".into(),
         ]
+    }
+
+    fn exposes(&self) -> &'static str {
+        "anybody may create, start, stop and reset timecode sessions"
     }
 
     fn state(&self, state: &mut Map<String, Value>) {
@@ -118,4 +129,26 @@ async fn join(
     request: Request,
 ) -> Response {
     upgrade(request, move |io| async move { serve::attach_ws(&server, io, peer.local, peer.remote).await })
+}
+
+/// Sessions' lives, for the log. Clients come and go too often to be told of.
+async fn log_events(log: Log, mut events: Events<Event>) {
+    while let Some(event) = events.next().await {
+        let text = match event {
+            Event::SessionCreated { id, label, .. } => format!("session {} made at {label}", short(id)),
+            Event::SessionStarted { id, label, .. } => format!("session {} runs from {label}", short(id)),
+            Event::SessionStopped { id, label, .. } => format!("session {} stopped at {label}", short(id)),
+            Event::SessionReset { id, by: Some(_), label } => {
+                format!("session {} set to {label}", short(id))
+            }
+            Event::SessionRemoved { id, label, .. } => format!("session {} ended at {label}", short(id)),
+            _ => continue,
+        };
+        log.say("smpte", text);
+    }
+}
+
+/// As much of an id as a person can tell apart.
+fn short(id: SessionId) -> String {
+    id.to_string().chars().take(8).collect()
 }
