@@ -23,7 +23,7 @@ use crate::events::{EventQueue, Events};
 use crate::file::OpenFile;
 use crate::limits::Limits;
 use crate::timer::{self, Timer};
-use crate::udp::Socket;
+use crate::udp::{self, Socket};
 
 /// Runs one machine. Clones are handles to the same machine.
 pub struct Driver<M: Machine>(pub(crate) Arc<Core<M>>);
@@ -162,10 +162,19 @@ where
             for conn in conns {
                 conn.flush();
             }
-            for (socket, datagram) in datagrams {
-                if let Some((tag, left)) = socket.send(&datagram) {
-                    let (peer, input) = (Peer::Udp(datagram.to), Input::DatagramSent { tag, left });
-                    self.locked(&mut work, |state, now| state.machine.handle_input(now, peer, input));
+            let alike = |a: &(Arc<Socket>, Datagram), b: &(Arc<Socket>, Datagram)| {
+                Arc::ptr_eq(&a.0, &b.0) && udp::are_alike(&a.1, &b.1)
+            };
+            for group in datagrams.chunk_by(alike) {
+                match group {
+                    [(socket, datagram)] => {
+                        if let Some((tag, left)) = socket.send(datagram) {
+                            let (peer, input) = (Peer::Udp(datagram.to), Input::DatagramSent { tag, left });
+                            self.locked(&mut work, |state, now| state.machine.handle_input(now, peer, input));
+                        }
+                    }
+                    [(socket, _), ..] => socket.send_all(group.iter().map(|(_, datagram)| datagram)),
+                    [] => {}
                 }
             }
         }

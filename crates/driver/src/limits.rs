@@ -26,6 +26,9 @@ pub struct Limits {
     /// Idle time before TCP asks whether the peer still lives; it is gone after three silent probes a third of this
     /// apart. Default 30 s.
     pub keepalive: Duration,
+    /// A WebSocket peer that has said nothing for this long is pinged; when it has not answered after the same time
+    /// again it is gone. Default 30 s.
+    pub ping_after: Duration,
     /// Size of the kernel's send buffer, in bytes; `None` leaves it to the system, which grows it to megabytes, all
     /// of which a stuck reader gets to see later.
     pub send_buffer: Option<usize>,
@@ -47,6 +50,7 @@ impl Default for Limits {
             linger: Duration::from_millis(500),
             handshake_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(30),
+            ping_after: Duration::from_secs(30),
             send_buffer: None,
             unsent_limit: None,
             max_events: 65_536,

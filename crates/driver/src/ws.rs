@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use machine::{CloseReason, Closing, ConnId, Input, Machine, Payload, Peer, Service, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +23,8 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_as
 
 use crate::conn::{Conn, Todo};
 use crate::core::{Core, Driver};
+use crate::gate::{Gate, Permit, Refusal};
+use crate::head::Replay;
 use crate::limits::Limits;
 use crate::tcp::{accept_loop, set_options};
 
@@ -32,12 +35,20 @@ pub struct Route {
     pub path: String,
     /// The door.
     pub service: Service,
+    /// Who may come in; `None`: everybody.
+    pub gate: Option<Gate>,
 }
 
 impl Route {
     /// `path` leads to `service`.
     pub fn new(path: impl Into<String>, service: Service) -> Self {
-        Self { path: path.into(), service }
+        Self { path: path.into(), service, gate: None }
+    }
+
+    /// With a gate before it.
+    #[must_use]
+    pub fn with_gate(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 }
 
@@ -82,7 +93,8 @@ where
     M: Machine + Send + 'static,
     M::Event: Send,
 {
-    /// Serves WebSockets on a listener until shutdown. A path without a route is answered 404.
+    /// Serves WebSockets on a listener until shutdown. A path without a route is answered 404, a request without an
+    /// upgrade 426, and who is refused by a route's [`Gate`] as that says.
     pub fn serve_ws(&self, listener: TcpListener, routes: Vec<Route>) {
         let core = self.0.clone();
         let routes: Arc<[Route]> = routes.into();
@@ -117,7 +129,7 @@ where
         };
         let (ws, local, remote) =
             timeout(core.limits.handshake_timeout, handshake).await.map_err(|_| ConnectError::TimedOut)??;
-        start(core, ws, service, local, remote).ok_or(ConnectError::TooMany)
+        start(core, ws, service, local, remote, None).ok_or(ConnectError::TooMany)
     }
 
     /// Takes over a connection whose HTTP upgrade another server has answered already.
@@ -132,7 +144,7 @@ where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(config(&self.0.limits))).await;
-        start(&self.0, ws, service, local, remote)
+        start(&self.0, ws, service, local, remote, None)
     }
 }
 
@@ -157,7 +169,6 @@ fn config(limits: &Limits) -> WebSocketConfig {
         .max_frame_size(Some(limits.max_message_bytes))
 }
 
-#[expect(clippy::result_large_err, reason = "the handshake library's own signature")]
 async fn accept<M>(
     core: &Arc<Core<M>>,
     routes: &[Route],
@@ -169,29 +180,54 @@ async fn accept<M>(
     M::Event: Send,
 {
     set_options(&stream, &core.limits);
-    let mut service = None;
-    let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-        let path = request.uri().path();
-        service = routes.iter().find(|r| r.path == path || r.path == "*").map(|r| r.service);
-        if service.is_some() {
-            return Ok(response);
-        }
-        let mut refusal = ErrorResponse::new(Some("nothing is served at this path\n".to_owned()));
-        *refusal.status_mut() = StatusCode::NOT_FOUND;
-        Err(refusal)
-    };
-    let handshake = accept_hdr_async_with_config(stream, check, Some(config(&core.limits)));
     let result = tokio::select! {
         () = core.stop.cancelled() => return,
-        result = timeout(core.limits.handshake_timeout, handshake) => result,
+        result = timeout(core.limits.handshake_timeout, handshake(routes, stream, config(&core.limits))) => result,
     };
-    match (result, service) {
-        (Ok(Ok(ws)), Some(service)) => {
-            start(core, ws, service, local, remote);
+    match result {
+        Ok(Ok(Some(Admitted { ws, service, permit }))) => {
+            start(core, ws, service, local, remote, permit);
         }
-        (Ok(Err(error)), _) => tracing::debug!(%remote, %error, "no WebSocket handshake"),
-        _ => tracing::debug!(%remote, "the WebSocket handshake took too long"),
+        Ok(Ok(None)) => tracing::debug!(%remote, "refused before the upgrade"),
+        Ok(Err(error)) => tracing::debug!(%remote, %error, "no WebSocket handshake"),
+        Err(_) => tracing::debug!(%remote, "the WebSocket handshake took too long"),
     }
+}
+
+/// Who has come in.
+struct Admitted {
+    ws: WebSocketStream<Replay<TcpStream>>,
+    service: Service,
+    permit: Option<Permit>,
+}
+
+#[expect(clippy::result_large_err, reason = "the handshake library's own signature")]
+async fn handshake(
+    routes: &[Route],
+    stream: TcpStream,
+    config: WebSocketConfig,
+) -> Result<Option<Admitted>, Error> {
+    let stream = Replay::read_head(stream).await?;
+    let Some(route) = routes.iter().find(|r| r.path == stream.path() || r.path == "*") else {
+        stream.refuse("404 Not Found", "", "nothing is served at this path\n").await?;
+        return Ok(None);
+    };
+    if !stream.wants_upgrade() {
+        let header = "Upgrade: websocket\r\n";
+        stream.refuse("426 Upgrade Required", header, "a WebSocket is served at this path\n").await?;
+        return Ok(None);
+    }
+    let permit = match route.gate.as_ref().map(Gate::admit).transpose() {
+        Ok(permit) => permit,
+        Err(Refusal { status, text }) => {
+            let reason = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+            stream.refuse(&format!("{status} {}", reason.unwrap_or("Refused")), "", &text).await?;
+            return Ok(None);
+        }
+    };
+    let agree = |_: &Request, response: Response| Ok::<_, ErrorResponse>(response);
+    let ws = accept_hdr_async_with_config(stream, agree, Some(config)).await?;
+    Ok(Some(Admitted { ws, service: route.service, permit }))
 }
 
 fn start<M, S>(
@@ -200,6 +236,7 @@ fn start<M, S>(
     service: Service,
     local: SocketAddr,
     remote: SocketAddr,
+    permit: Option<Permit>,
 ) -> Option<ConnId>
 where
     M: Machine + Send + 'static,
@@ -214,6 +251,7 @@ where
         async move {
             let reason = serve(&core, &conn, ws).await;
             core.conn_closed(conn.id, reason);
+            drop(permit);
         }
     });
     Some(id)
@@ -223,7 +261,32 @@ where
 enum Step {
     Received(Message),
     Woken,
+    /// Nothing came, and nothing could be written, for as long as was agreed.
+    Quiet,
     Gone(CloseReason),
+}
+
+/// How long a peer has said nothing.
+struct Silence {
+    since: TokioInstant,
+    ping_after: Duration,
+    pinged: bool,
+}
+
+impl Silence {
+    fn new(ping_after: Duration) -> Self {
+        Self { since: TokioInstant::now(), ping_after, pinged: false }
+    }
+
+    fn end(&mut self) {
+        *self = Self::new(self.ping_after);
+    }
+
+    /// Until the next ping, or the end.
+    fn left(&self) -> Duration {
+        let patience = if self.pinged { self.ping_after * 2 } else { self.ping_after };
+        patience.saturating_sub(self.since.elapsed())
+    }
 }
 
 async fn serve<M, S>(core: &Core<M>, conn: &Conn, mut ws: WebSocketStream<S>) -> CloseReason
@@ -233,11 +296,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut writer = Writer::default();
+    let mut silence = Silence::new(core.limits.ping_after);
     let mut stopping = false;
     loop {
         if writer.busy.is_some_and(|since| since.elapsed() >= core.limits.send_timeout) {
             return CloseReason::SlowReader;
         }
+        // Nobody can be pinged while something waits to be written: then only the other limit counts.
+        let wait = match silence.left() {
+            Duration::ZERO => core.limits.send_timeout,
+            left => left.min(core.limits.send_timeout),
+        };
         let step = {
             let mut woken = pin!(conn.wake.notified());
             let step = poll_fn(|cx| {
@@ -255,8 +324,10 @@ where
                 woken.as_mut().poll(cx).map(|()| Step::Woken)
             });
             tokio::select! {
+                // What has come counts before what has not.
+                biased;
                 step = step => step,
-                () = sleep(core.limits.send_timeout) => Step::Woken,
+                () = sleep(wait) => Step::Quiet,
                 () = core.stop.cancelled(), if !stopping => {
                     stopping = true;
                     conn.close(Closing::Code(1001));
@@ -271,7 +342,17 @@ where
                 return CloseReason::Overflow;
             }
             Step::Gone(reason) => return reason,
-            Step::Woken => match conn.todo() {
+            Step::Quiet if writer.busy.is_none() && silence.left().is_zero() => {
+                if silence.pinged {
+                    return CloseReason::Failed;
+                }
+                silence.pinged = true;
+                if let Err(reason) = writer.start(Pin::new(&mut ws), Message::Ping(Bytes::new())) {
+                    return reason;
+                }
+                continue;
+            }
+            Step::Woken | Step::Quiet => match conn.todo() {
                 Todo::Abort(reason) => return reason,
                 Todo::Finish(how) if writer.busy.is_none() => {
                     let code =
@@ -283,10 +364,12 @@ where
             },
         };
         if conn.is_ending() {
+            silence.end();
             continue;
         }
         let peer = Peer::Conn(conn.id);
         core.events.room().await;
+        silence.end();
         match message {
             Message::Text(text) => core.run(|m, now| m.handle_input(now, peer, Input::Text(text.as_str()))),
             Message::Binary(data) => core.run(|m, now| m.handle_input(now, peer, Input::Binary(&data))),
@@ -345,9 +428,17 @@ impl Writer {
             let Some(message) = to_message(payload) else {
                 continue;
             };
-            ws.as_mut().start_send(message).map_err(|e| reason_of(&e))?;
-            self.busy.get_or_insert_with(TokioInstant::now);
+            self.start(ws.as_mut(), message)?;
         }
+    }
+
+    fn start<S>(&mut self, ws: Pin<&mut WebSocketStream<S>>, message: Message) -> Result<(), CloseReason>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        ws.start_send(message).map_err(|e| reason_of(&e))?;
+        self.busy.get_or_insert_with(TokioInstant::now);
+        Ok(())
     }
 }
 

@@ -155,6 +155,48 @@ async fn kernel_stamps_come_back_to_the_machine() {
     driver.shutdown(PATIENCE).await;
 }
 
+/// Arrivals alone: a machine that asks all the same when something left gets a reading of the clock.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn stamps_of_arrivals_come_without_those_of_departures() {
+    let (driver, mut events) = Driver::start(Toy::new(SLOW), Limits::default());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    driver.serve_udp(socket, SocketId(7), UdpOptions::ARRIVALS).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.send_to(b"ping", address).unwrap();
+    let event = expect(&mut events, |e| matches!(e, Event::Stamped { .. })).await;
+    let Event::Stamped { received, left, .. } = event else { unreachable!() };
+    assert_eq!((received.source, left.source), (StampSource::Kernel, StampSource::Clock));
+    driver.shutdown(PATIENCE).await;
+}
+
+/// Many datagrams at once: they are received and answered many to a call, each for itself and in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_datagrams_at_once_are_all_answered() {
+    let (driver, _events) = Driver::start(Toy::new(SLOW), Limits::default());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    driver.serve_udp(socket, SocketId(0), UdpOptions::PLAIN).unwrap();
+    let answers = tokio::task::spawn_blocking(move || {
+        let peers = [(); 4].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        for peer in &peers {
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        }
+        for _ in 0..50 {
+            for (n, peer) in (0..40).flat_map(|n| peers.iter().map(move |p| (n, p))) {
+                peer.send_to(format!("burst 1 {}", n + 1).as_bytes(), address).unwrap();
+            }
+            let mut buffer = [0; 100];
+            for (n, peer) in (0..40).flat_map(|n| peers.iter().map(move |p| (n, p))) {
+                assert_eq!(peer.recv(&mut buffer).unwrap(), n + 1);
+            }
+        }
+    });
+    answers.await.unwrap();
+    driver.shutdown(PATIENCE).await;
+}
+
 /// Row "latest-wins updates for slow readers".
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_reader_gets_the_newest_update_and_harms_nobody() {

@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, ReceiveTimestampns, Timestamping};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage,
-    TimestampingFlag, Timestamps, recvmmsg, recvmsg, sendmsg, setsockopt,
+    TimestampingFlag, Timestamps, recvmmsg, recvmsg, sendmmsg, sendmsg, setsockopt,
 };
 use nix::sys::time::TimeSpec;
 
@@ -39,10 +39,12 @@ pub(super) struct Receiver {
 
 impl Receiver {
     pub(super) fn try_new(socket: UdpSocket, wildcard: bool, options: UdpOptions) -> io::Result<Self> {
-        if options.kernel_stamps {
-            if let Err(error) = setsockopt(&socket, ReceiveTimestampns, &true) {
-                tracing::warn!(%error, "the kernel gives no receive times; reading the clock instead");
-            }
+        if options.kernel_stamps
+            && let Err(error) = setsockopt(&socket, ReceiveTimestampns, &true)
+        {
+            tracing::warn!(%error, "the kernel gives no receive times; reading the clock instead");
+        }
+        if options.departures {
             let flags = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
                 | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
                 | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
@@ -146,7 +148,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(socket: UdpSocket, wildcard: bool, options: UdpOptions) -> Self {
         let segmentation = AtomicBool::new(true);
-        Self { socket, wildcard, segmentation, sends: options.kernel_stamps.then(Mutex::default) }
+        Self { socket, wildcard, segmentation, sends: options.departures.then(Mutex::default) }
     }
 
     /// Returns when the (last) datagram left.
@@ -177,22 +179,19 @@ impl Sender {
     /// Sends all segments; returns how many calls of the kernel did it.
     fn send_all(&self, datagram: &Datagram) -> u32 {
         let data = &datagram.data[..];
-        let segment = match datagram.segment {
-            Some(s) if s > 0 && usize::from(s) < data.len() => s,
-            _ => return u32::from(self.send_one(datagram, data, None).is_ok()),
+        let Some(segment) = super::segment(datagram) else {
+            return u32::from(self.send_one(datagram, data, None).is_ok());
         };
         let size = usize::from(segment);
-        let in_a_call = (MAX_SEND / size).clamp(1, MAX_SEGMENTS) * size;
         let mut sent = 0;
-        for part in data.chunks(in_a_call) {
+        for part in data.chunks(in_a_call(segment)) {
             if self.segmentation.load(Ordering::Relaxed) && part.len() > size {
                 match self.send_one(datagram, part, Some(segment)) {
                     Ok(()) => {
                         sent += 1;
                         continue;
                     }
-                    // What kernels and network cards say that cannot segment.
-                    Err(Errno::EINVAL | Errno::EIO | Errno::ENOPROTOOPT | Errno::EOPNOTSUPP) => {
+                    Err(error) if cannot_segment(error) => {
                         tracing::debug!("no UDP segmentation here: sending one by one");
                         self.segmentation.store(false, Ordering::Relaxed);
                     }
@@ -206,36 +205,63 @@ impl Sender {
         sent
     }
 
+    /// Sends [alike](super::are_alike) datagrams, many to a call.
+    pub(super) fn send_alike(&self, datagrams: &[&Datagram]) {
+        let mut sends = self.sends.as_ref().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
+        for batch in datagrams.chunks(MAX_BATCH) {
+            let sent = self.send_batch(batch);
+            if let Some(sends) = &mut sends {
+                **sends = sends.wrapping_add(sent);
+                // Reports of sends that nobody asked about, or they would fill the error queue.
+                self.transmit_stamp(sends.wrapping_sub(1));
+            }
+        }
+    }
+
+    /// Returns how many sends the kernel has counted. What it refuses is left out, as datagrams are lost.
+    fn send_batch(&self, batch: &[&Datagram]) -> u32 {
+        let Some(one) = batch.first() else { return 0 };
+        let one_by_one = |rest: &[&Datagram]| rest.iter().map(|d| self.send_all(d)).sum::<u32>();
+        let segment = super::segment(one);
+        // The control messages are those of all the batch, and so are the limits of one call.
+        let longest = batch.iter().map(|d| d.data.len()).max().unwrap_or(0);
+        if let Some(size) = segment
+            && (longest > in_a_call(size) || !self.segmentation.load(Ordering::Relaxed))
+        {
+            return one_by_one(batch);
+        }
+        let source = Source::of(one.to.local.filter(|_| self.wildcard));
+        let controls = Controls::new(segment.as_ref(), source.as_ref());
+        let mut sent = 0;
+        let mut rest = batch;
+        while let [first, others @ ..] = rest {
+            let slices: Vec<[IoSlice<'_>; 1]> = rest.iter().map(|d| [IoSlice::new(&d.data)]).collect();
+            let to: Vec<_> = rest.iter().map(|d| Some(SockaddrStorage::from(d.to.remote))).collect();
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(rest.len(), controls.space());
+            let fd = self.socket.as_raw_fd();
+            match sendmmsg(fd, &mut headers, &slices, &to, controls.as_slice(), MsgFlags::MSG_DONTWAIT) {
+                Ok(results) => {
+                    let taken = results.count().max(1);
+                    sent += u32::try_from(taken).unwrap_or(u32::MAX);
+                    rest = rest.get(taken..).unwrap_or_default();
+                }
+                Err(error) if segment.is_some() && cannot_segment(error) => return sent + one_by_one(rest),
+                Err(error) => {
+                    tracing::debug!(%error, to = %first.to.remote, "a datagram could not be sent");
+                    rest = others;
+                }
+            }
+        }
+        sent
+    }
+
     fn send_one(&self, datagram: &Datagram, data: &[u8], segment: Option<u16>) -> Result<(), Errno> {
         let to = SockaddrStorage::from(datagram.to.remote);
-        let (v4, v6);
-        let mut controls = [ControlMessage::UdpGsoSegments(&0); 2];
-        let mut n = 0;
-        if let Some(size) = &segment {
-            controls[n] = ControlMessage::UdpGsoSegments(size);
-            n += 1;
-        }
-        match datagram.to.local.filter(|_| self.wildcard) {
-            Some(IpAddr::V4(from)) => {
-                let none = in_addr { s_addr: 0 };
-                v4 = in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: in_addr { s_addr: from.to_bits().to_be() },
-                    ipi_addr: none,
-                };
-                controls[n] = ControlMessage::Ipv4PacketInfo(&v4);
-                n += 1;
-            }
-            Some(IpAddr::V6(from)) => {
-                v6 = in6_pktinfo { ipi6_addr: in6_addr { s6_addr: from.octets() }, ipi6_ifindex: 0 };
-                controls[n] = ControlMessage::Ipv6PacketInfo(&v6);
-                n += 1;
-            }
-            None => {}
-        }
+        let source = Source::of(datagram.to.local.filter(|_| self.wildcard));
+        let controls = Controls::new(segment.as_ref(), source.as_ref());
         let iov = [IoSlice::new(data)];
         let result =
-            sendmsg(self.socket.as_raw_fd(), &iov, &controls[..n], MsgFlags::MSG_DONTWAIT, Some(&to));
+            sendmsg(self.socket.as_raw_fd(), &iov, controls.as_slice(), MsgFlags::MSG_DONTWAIT, Some(&to));
         if let Err(error) = result {
             tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
         }
@@ -267,6 +293,84 @@ impl Sender {
             }
         }
     }
+}
+
+/// The address that a datagram leaves from, as the kernel wants to be told.
+enum Source {
+    V4(in_pktinfo),
+    V6(in6_pktinfo),
+}
+
+impl Source {
+    fn of(address: Option<IpAddr>) -> Option<Self> {
+        Some(match address? {
+            IpAddr::V4(from) => Self::V4(in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: in_addr { s_addr: from.to_bits().to_be() },
+                ipi_addr: in_addr { s_addr: 0 },
+            }),
+            IpAddr::V6(from) => {
+                Self::V6(in6_pktinfo { ipi6_addr: in6_addr { s6_addr: from.octets() }, ipi6_ifindex: 0 })
+            }
+        })
+    }
+
+    fn control(&self) -> ControlMessage<'_> {
+        match self {
+            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
+            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
+        }
+    }
+}
+
+/// What goes with a send besides the bytes.
+struct Controls<'a> {
+    messages: [ControlMessage<'a>; 2],
+    n: usize,
+    /// Bytes they take up, neither more nor less: `sendmmsg` shows the kernel all that is set aside.
+    len: usize,
+}
+
+impl<'a> Controls<'a> {
+    fn new(segment: Option<&'a u16>, source: Option<&'a Source>) -> Self {
+        let mut controls = Self { messages: [ControlMessage::UdpGsoSegments(&0); 2], n: 0, len: 0 };
+        if let Some(size) = segment {
+            controls.push(ControlMessage::UdpGsoSegments(size), cmsg_space!(u16).capacity());
+        }
+        if let Some(source) = source {
+            let len = match source {
+                Source::V4(_) => cmsg_space!(in_pktinfo).capacity(),
+                Source::V6(_) => cmsg_space!(in6_pktinfo).capacity(),
+            };
+            controls.push(source.control(), len);
+        }
+        controls
+    }
+
+    fn push(&mut self, message: ControlMessage<'a>, len: usize) {
+        self.messages[self.n] = message;
+        self.n += 1;
+        self.len += len;
+    }
+
+    fn as_slice(&self) -> &[ControlMessage<'a>] {
+        &self.messages[..self.n]
+    }
+
+    fn space(&self) -> Option<Vec<u8>> {
+        (self.n > 0).then(|| Vec::with_capacity(self.len))
+    }
+}
+
+/// Bytes of segments of this size that one send takes.
+fn in_a_call(segment: u16) -> usize {
+    let size = usize::from(segment);
+    (MAX_SEND / size).clamp(1, MAX_SEGMENTS) * size
+}
+
+/// What kernels and network cards say that cannot segment.
+fn cannot_segment(error: Errno) -> bool {
+    matches!(error, Errno::EINVAL | Errno::EIO | Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)
 }
 
 fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
@@ -309,5 +413,65 @@ mod tests {
         sender.segmentation.store(false, Ordering::Relaxed);
         assert_eq!(sender.send_all(&datagram), 65);
         receive(64);
+    }
+
+    #[test]
+    fn different_datagrams_leave_in_few_calls_and_none_is_lost() {
+        for options in [UdpOptions::PLAIN, UdpOptions::STAMPED] {
+            let receivers: Vec<_> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+            let to = |local: Option<IpAddr>, remote| UdpPeer { socket: SocketId(0), remote, local };
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            let port = socket.local_addr().unwrap().port();
+            let _receiver = Receiver::try_new(socket.try_clone().unwrap(), true, options).unwrap();
+            let sender = Sender::new(socket, true, options);
+            // one of them to nowhere: it is left out
+            let datagrams: Vec<_> = (0..100_usize)
+                .map(|i| {
+                    let nowhere = "[::1]:9".parse().unwrap();
+                    let remote = if i == 50 { nowhere } else { receivers[i % 3].local_addr().unwrap() };
+                    let data = Bytes::from(vec![i as u8; 1 + i]);
+                    Datagram { to: to(Some([127, 0, 0, 5].into()), remote), data, segment: None, stamp: None }
+                })
+                .collect();
+            sender.send_alike(&datagrams.iter().collect::<Vec<_>>());
+            let mut buffer = [0; 200];
+            for i in (0..100).filter(|i| *i != 50) {
+                let receiver = &receivers[i % 3];
+                receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                let (len, from) = receiver.recv_from(&mut buffer).unwrap();
+                assert_eq!((len, usize::from(buffer[0])), (1 + i, i));
+                assert_eq!(from, SocketAddr::from(([127, 0, 0, 5], port)));
+            }
+            // three bursts of segments, one of them too long for one call: all of them arrive
+            let burst = |n: usize, remote| {
+                let data = Bytes::from((0..n).map(|i| (i / 900) as u8).collect::<Vec<_>>());
+                Datagram { to: to(None, remote), data, segment: Some(900), stamp: None }
+            };
+            let lengths = [900 * 9 + 5, 900 * 80, 900 * 3];
+            let bursts: Vec<_> =
+                lengths.iter().zip(&receivers).map(|(n, r)| burst(*n, r.local_addr().unwrap())).collect();
+            for batch in [bursts.iter().collect::<Vec<_>>(), vec![&bursts[0], &bursts[2]]] {
+                sender.send_alike(&batch);
+                for burst in batch {
+                    let receiver =
+                        receivers.iter().find(|r| r.local_addr().unwrap() == burst.to.remote).unwrap();
+                    let mut buffer = [0; 1000];
+                    for part in burst.data.chunks(900) {
+                        let len = receiver.recv(&mut buffer).unwrap();
+                        assert_eq!(&buffer[..len], part);
+                    }
+                }
+            }
+            // the count of sends is still right: the next report is that of the next send
+            let asked = Datagram {
+                to: to(None, receivers[0].local_addr().unwrap()),
+                data: Bytes::from_static(b"x"),
+                segment: None,
+                stamp: Some(machine::SendTag(1)),
+            };
+            let source = sender.send(&asked).source;
+            let expected = if options.departures { StampSource::Kernel } else { StampSource::Clock };
+            assert_eq!(source, expected);
+        }
     }
 }

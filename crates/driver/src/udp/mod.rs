@@ -1,8 +1,9 @@
 //! UDP sockets: one blocking thread receives for each, whoever called the machine sends.
 //!
 //! A thread that sleeps in the receive call is woken by the kernel with nothing in between; a datagram and its answer
-//! cost two system calls. On Linux datagrams come with the kernel's receive time, leave with a report of the transmit
-//! time where asked, and equal ones leave many to a call.
+//! cost two system calls. On Linux as many as wait are received in one call, those that a machine says one after the
+//! other leave in one call, equal ones are cut from one buffer by the kernel; they come with the kernel's receive time
+//! and leave with a report of the transmit time where asked.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -33,13 +34,17 @@ pub struct UdpOptions {
     /// Ask the kernel when datagrams arrive and, where the machine wants to know, when they leave. Without this, or
     /// where the system cannot, stamps are readings of the clock next to the system call.
     pub kernel_stamps: bool,
+    /// Of these, those of departures too. Each send then costs two more system calls.
+    pub departures: bool,
 }
 
 impl UdpOptions {
     /// Plain datagrams.
-    pub const PLAIN: Self = Self { kernel_stamps: false };
+    pub const PLAIN: Self = Self { kernel_stamps: false, departures: false };
     /// With stamps by the kernel, where there are any.
-    pub const STAMPED: Self = Self { kernel_stamps: true };
+    pub const STAMPED: Self = Self { kernel_stamps: true, departures: true };
+    /// With stamps by the kernel of arrivals only, for a machine that never asks when something left.
+    pub const ARRIVALS: Self = Self { kernel_stamps: true, departures: false };
 }
 
 impl<M> Driver<M>
@@ -93,6 +98,25 @@ impl Socket {
         let stamp = self.sender.send(datagram);
         datagram.stamp.map(|tag| (tag, stamp))
     }
+}
+
+impl Socket {
+    /// Sends several datagrams that can leave in one call: see [`are_alike`].
+    pub(crate) fn send_all<'a>(&self, datagrams: impl Iterator<Item = &'a Datagram>) {
+        self.sender.send_alike(&datagrams.collect::<Vec<_>>());
+    }
+}
+
+/// Whether two datagrams can leave in one call: nobody asks when they leave, they leave from the same address, and are
+/// cut into segments of the same size or not at all.
+pub(crate) fn are_alike(a: &Datagram, b: &Datagram) -> bool {
+    let unasked = a.stamp.is_none() && b.stamp.is_none();
+    unasked && a.to.local == b.to.local && segment(a) == segment(b)
+}
+
+/// The size of the segments that a datagram is cut into; `None` if it leaves as it is.
+fn segment(datagram: &Datagram) -> Option<u16> {
+    datagram.segment.filter(|s| *s > 0 && usize::from(*s) < datagram.data.len())
 }
 
 /// A datagram as the receiver hands it on.

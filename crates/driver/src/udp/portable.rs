@@ -42,6 +42,12 @@ impl Sender {
         Self { socket }
     }
 
+    pub(super) fn send_alike(&self, datagrams: &[&Datagram]) {
+        for datagram in datagrams {
+            self.send(datagram);
+        }
+    }
+
     pub(super) fn send(&self, datagram: &Datagram) -> Stamp {
         let before = clock::now();
         let size = datagram.segment.map_or(usize::MAX, usize::from).max(1);
