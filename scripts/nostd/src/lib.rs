@@ -2,6 +2,7 @@
 #![no_std]
 
 pub use machine;
+pub use rtp_rtsp;
 pub use smpte_timecode;
 
 #[panic_handler]

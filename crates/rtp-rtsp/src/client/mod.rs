@@ -1,0 +1,1 @@
+//! The RTSP client as a machine.

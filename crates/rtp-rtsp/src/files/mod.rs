@@ -1,0 +1,1 @@
+//! Streams in files: the two .Mjpeg formats, and Annex B.

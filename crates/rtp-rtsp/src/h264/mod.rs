@@ -1,0 +1,1 @@
+//! H.264 in RTP (RFC 6184), both ways.

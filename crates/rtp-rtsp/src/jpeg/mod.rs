@@ -1,0 +1,1 @@
+//! JPEG in RTP (RFC 2435), both ways.

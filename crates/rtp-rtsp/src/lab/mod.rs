@@ -1,0 +1,1 @@
+//! RTP as the classroom labs have it: whole JPEG files cut into packets without a payload header.

@@ -1,0 +1,5 @@
+//! Access units and their packets, whatever the payload format.
+
+mod packets;
+
+pub use packets::{Packets, PacketsBuilder, Run};
