@@ -11,10 +11,11 @@ fail() {
 # The protocol crates: every crate but the driver, which is where clocks and sockets live.
 crates=$(sed -n '/^members/,/^]/s#^ *"crates/\(.*\)",#\1#p' Cargo.toml | grep -v '^driver$')
 # Crates in progress are not members yet.
-progress=(':!crates/camera-packet' ':!crates/dvb-css' ':!crates/test-picture' ':!bins/camera-packet' ':!bins/dvb-css' ':!fuzz')
+progress=(':!crates/dvb-css' ':!bins/dvb-css' ':!fuzz')
 
-# Licences that ask for no more than a notice.
-allowed='^(MIT|Apache-2\.0|Apache-2\.0 WITH LLVM-exception|BSD-1-Clause|BSD-2-Clause|BSD-3-Clause|ISC|Zlib|Unicode-3\.0|CC0-1\.0|0BSD|BSL-1\.0|Unlicense|MIT-0)$'
+# Licences that ask for no more than a notice. IJG is that of the JPEG group's own library, parts of which jpeg-encoder is
+# after: documentation of programs that use it shall say that it is based in part on their work.
+allowed='^(MIT|Apache-2\.0|Apache-2\.0 WITH LLVM-exception|BSD-1-Clause|BSD-2-Clause|BSD-3-Clause|ISC|Zlib|Unicode-3\.0|CC0-1\.0|0BSD|BSL-1\.0|Unlicense|MIT-0|IJG)$'
 while IFS=$'\t' read -r package licence; do
     ok=false
     # An expression passes if all parts of one of its alternatives pass.

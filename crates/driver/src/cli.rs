@@ -5,7 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
+
+/// Connections that may wait to be accepted, if the system allows as many.
+const BACKLOG: u32 = 4096;
 
 /// Logging options, the same in every program. Logs go to stderr; stdout is for what was asked for.
 #[derive(Args, Clone, Debug)]
@@ -70,9 +74,18 @@ pub fn resolve(option: &str, host: &str, port: u16) -> anyhow::Result<SocketAddr
 /// # Errors
 /// With one line naming address and option.
 pub async fn listen(option: &str, address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address)
-        .await
+    listen_to_many(address)
         .with_context(|| format!("cannot listen on {address}: choose another with {option}"))
+}
+
+/// As `TcpListener::bind`, which lets 128 connections wait to be accepted: of a thousand that come at once the rest would
+/// be left to the retry after a second.
+fn listen_to_many(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Allows the process as many open descriptors as the system lets it have: one is needed for each connection, and

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing takes longer than this.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing takes longer than this, however busy the machine: a guard against waiting for ever.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that announces addresses.
 pub(crate) struct Program {
