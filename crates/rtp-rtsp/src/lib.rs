@@ -39,6 +39,9 @@ pub mod rtcp;
 pub mod rtp;
 
 // descriptions and messages
+pub mod auth;
+pub mod codec;
+pub mod message;
 pub mod rtsp;
 pub mod sdp;
 
