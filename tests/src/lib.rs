@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: starting the real programs, foreign tools, a browser.
 
 pub mod browser;
+pub mod faults;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
