@@ -6,6 +6,7 @@ packages=(
     libltc-dev    # LTC, the field's reference
     ffmpeg        # readvitc
     chromium      # the studio's page
+    python3-venv  # the Python bindings
 )
 missing=()
 for package in "${packages[@]}"; do
