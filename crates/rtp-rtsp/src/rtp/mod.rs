@@ -1,1 +1,22 @@
-//! RTP (RFC 3550).
+//! RTP (RFC 3550): packets, and what sender and receiver keep about a stream of them.
+//!
+//! * [`Packet`] reads a packet, checked in full; [`Header`] and [`PacketWriter`] write one;
+//! * [`Source`] follows the sequence numbers of one source and keeps its reception statistics;
+//! * [`ReorderBuffer`] puts packets back into order within stated bounds;
+//! * [`MediaClock`] and [`ReceiveClock`] tie RTP timestamps to wall-clock time.
+
+mod clock;
+mod error;
+mod extension;
+mod packet;
+mod reorder;
+mod sequence;
+mod statistics;
+
+pub use clock::{MediaClock, NtpTime, ReceiveClock, TimestampExtender};
+pub use error::RtpError;
+pub use extension::{Element, Elements, Extension, ONE_BYTE_PROFILE};
+pub use packet::{HEADER_LEN, Header, Packet, PacketWriter};
+pub use reorder::{Bounds, Offer, Released, ReorderBuffer};
+pub use sequence::{Arrival, SequenceTracker};
+pub use statistics::{ReceptionReport, Source};
