@@ -4,6 +4,7 @@
 pub use camera_packet;
 pub use machine;
 pub use rtp_rtsp;
+pub use multicam_common;
 pub use smpte_timecode;
 pub use test_picture;
 
