@@ -54,7 +54,7 @@ const DEFAULT_PORT: u16 = 8088;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::exit(run(Options::parse()).await)
+    cli::exit(run(cli::parse()).await)
 }
 
 async fn run(options: Options) -> Result<()> {

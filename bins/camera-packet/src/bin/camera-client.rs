@@ -90,7 +90,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    let line: CommandLine = cli::parse();
     let ended = line.logging.init(None).map(|()| line);
     match ended {
         Ok(line) => cli::exit(run(line).await),

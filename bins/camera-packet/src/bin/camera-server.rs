@@ -30,7 +30,7 @@ struct CommandLine {
 
 fn main() -> ExitCode {
     pipeline::run_if_child();
-    let line = CommandLine::parse();
+    let line: CommandLine = cli::parse();
     let setup = line.options.resolve(|name| std::env::var(name).ok());
     let ended = setup.and_then(|setup| {
         if line.print_config {

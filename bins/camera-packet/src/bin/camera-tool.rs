@@ -71,7 +71,7 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    let line: CommandLine = cli::parse();
     let started = line.logging.init(None).map(|()| line.command);
     match started {
         Ok(command) => cli::exit(run(command).await),

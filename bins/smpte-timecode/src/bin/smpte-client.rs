@@ -52,7 +52,7 @@ struct Script(Vec<Command>);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::exit(run(Options::parse()).await)
+    cli::exit(run(cli::parse()).await)
 }
 
 async fn run(options: Options) -> Result<()> {

@@ -79,10 +79,7 @@ enum Command {
 
 /// Runs the program as its command line says.
 pub fn main() -> ExitCode {
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) => return usage(&error),
-    };
+    let options: Options = driver::cli::parse();
     let mut out = BufWriter::new(io::stdout().lock());
     let result = run(options.command, &mut out).and_then(|()| Ok(out.flush()?));
     match result {
@@ -106,22 +103,6 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Vitc { command } => command.run(out),
         Command::Artnet { command } => command.run(out),
     }
-}
-
-/// Help as clap prints it, errors in one line.
-fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    let text = error.to_string();
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("{text}");
-    } else {
-        let first: Vec<_> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-        eprintln!("{}", first.join(" "));
-    }
-    ExitCode::from(2)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

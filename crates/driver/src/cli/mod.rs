@@ -1,7 +1,10 @@
 //! What every program of the workspace does alike on its command line.
 
+mod generate;
+
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -50,6 +53,32 @@ impl Logging {
         }
         Ok(())
     }
+}
+
+/// Parses the command line. `--help` and `--version` are answered, as is `--generate bash|zsh|fish|elvish|powershell`
+/// (a completion script on stdout) and `--generate man DIR` (man pages into that directory). What is wrong with the
+/// arguments is said in one line on stderr, and the process ends with 2.
+pub fn parse<O: clap::Parser>() -> O {
+    // clap would call every program of a package by the package's name.
+    let name =
+        std::env::args_os().next().and_then(|path| Some(Path::new(&path).file_stem()?.to_str()?.to_owned()));
+    let command = name.map_or_else(O::command, |name| O::command().name(name));
+    generate::if_asked(&command);
+    let parsed = command.try_get_matches().and_then(|mut matches| O::from_arg_matches_mut(&mut matches));
+    parsed.unwrap_or_else(|error| refuse(&error.format(&mut O::command())))
+}
+
+/// Help as clap prints it, errors in one line.
+fn refuse(error: &clap::Error) -> ! {
+    // With nothing at all to go by, a person wants the help.
+    if !error.use_stderr() || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        error.exit();
+    }
+    let text = error.to_string();
+    let first: Vec<_> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    eprintln!("{}", first.join(" "));
+    std::process::exit(2)
 }
 
 /// Resolves a host and port to one address, IPv4 before IPv6.
