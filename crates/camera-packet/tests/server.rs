@@ -221,6 +221,26 @@ fn settings_are_answered_in_order_at_once_and_to_the_byte() {
 }
 
 #[test]
+fn the_same_over_a_web_socket() {
+    let mut bench = Bench::standard();
+    let id = bench.open_web_socket(SETTINGS);
+    let request = [hex("00 ff 02 01 00 06 64 40 0f 0c 0a 7f a8"), hex(QUERY)].concat();
+    // Messages are no borders: a frame may be cut by them, and a message may hold several.
+    for piece in request.chunks(5) {
+        bench.binary(id, piece);
+    }
+    assert_eq!(bench.heard(id).0, hex("00 ff 02 00 00 09 64 40 0f 0c 0a 7f 00 00 00 a6"));
+    let data = bench.open_web_socket(DATA);
+    bench.wait(Duration::from_secs(1));
+    let pieces = bench.sent.remove(&data).unwrap();
+    assert_eq!(pieces.len(), 25);
+    assert!(pieces.iter().all(|(_, frame)| frame.len() == 16), "each message is a frame");
+    let auth = bench.open_web_socket(AUTH);
+    bench.binary(auth, &hex("00 ff 00 01 00 04 31 31 31 31 fa"));
+    assert_eq!(bench.heard(auth), (hex(READY), true));
+}
+
+#[test]
 fn a_clamp_shows_what_was_applied() {
     let mut bench = Bench::new(ServerConfig::new(SEED).with_clamp(Clamp::Gui));
     let id = bench.open(SETTINGS);

@@ -14,6 +14,9 @@ const LINES_PER_SECOND: u32 = 20;
 /// Of a longer line only the beginning is logged.
 const MAX_LINE: usize = 1024;
 
+/// Reads after the program has been ended: a child of it that has got away may go on for ever.
+const LAST_WORDS: u32 = 64;
+
 /// A thread that reads one pipe. Dropping this ends it soon, even if a stray process still holds the other end.
 #[derive(Debug)]
 pub(super) struct Drain {
@@ -43,7 +46,11 @@ impl Drop for Drain {
 fn drain(stop: &AtomicBool, mut pipe: impl Read + AsFd, log: impl Fn(&str)) {
     let mut lines = Lines::new(Instant::now());
     let mut buffer = [0; 16 << 10];
-    loop {
+    let mut last_words = LAST_WORDS;
+    while last_words > 0 {
+        if stop.load(Ordering::Relaxed) {
+            last_words -= 1;
+        }
         let mut ready = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ready, PollTimeout::from(250_u8)) {
             Ok(0) if stop.load(Ordering::Relaxed) => break,

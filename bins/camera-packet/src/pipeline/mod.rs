@@ -20,6 +20,7 @@ mod command;
 mod drain;
 mod live;
 mod pattern;
+mod plan;
 mod source;
 mod supervisor;
 

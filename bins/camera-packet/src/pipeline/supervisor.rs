@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camera_packet::extension::PipelineState;
 use camera_packet::settings::SettingsBlock;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::child::{self, Group};
 use super::pattern::Pattern;
+use super::plan::{Due, Plan};
 use super::{PipelineConfig, Source, Status, Still, command, live};
 
 /// What the thread is told.
@@ -32,15 +33,6 @@ pub(super) enum Message {
     Stop,
 }
 
-/// A pipeline whose programs live this long is running.
-const SETTLED: Duration = Duration::from_millis(500);
-/// Least time between two starts: at most four in two seconds.
-const START_GAP: Duration = Duration::from_millis(500);
-/// First pause after a death; doubled with each, up to [`MAX_BACKOFF`].
-const MIN_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// After so long in health the next pause is the first again.
-const HEALTHY: Duration = Duration::from_secs(60);
 /// Never.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -52,19 +44,15 @@ struct Supervisor {
     pattern: Option<Pattern>,
     run: Option<Run>,
     runs: u64,
-    last_start: Option<Instant>,
-    start_at: Option<Instant>,
-    backoff: Duration,
+    plan: Plan,
 }
 
 /// A pipeline that was started.
 struct Run {
     number: u64,
     group: Group,
-    started: Instant,
     /// Revision of the settings that it was started with or has been given since.
     revision: u32,
-    settled: bool,
     /// ffmpeg's standard input, where it takes commands.
     commands: Option<ChildStdin>,
 }
@@ -85,13 +73,11 @@ pub(super) fn run(
         pattern: None,
         run: None,
         runs: 0,
-        last_start: None,
-        start_at: Some(Instant::now()),
-        backoff: MIN_BACKOFF,
+        plan: Plan::new(driver::now(), true),
     };
     supervisor.begin(stills);
     loop {
-        let left = supervisor.deadline().map_or(LONG, |at| at.saturating_duration_since(Instant::now()));
+        let left = supervisor.plan.deadline().map_or(LONG, |at| at.saturating_since(driver::now()));
         match from.recv_timeout(left) {
             Ok(Message::Apply(settings, revision)) => {
                 supervisor.wanted = (settings, revision);
@@ -122,7 +108,7 @@ impl Supervisor {
     /// What needs no program: the built-in pattern, or nothing at all.
     fn begin(&mut self, stills: watch::Sender<Option<Still>>) {
         match &self.config.source {
-            Source::None => self.start_at = None,
+            Source::None => self.plan.never(),
             Source::Test => {
                 let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
                 let picture = Picture::try_new(size(self.config.width), size(self.config.height));
@@ -134,52 +120,38 @@ impl Supervisor {
                 match made {
                     Ok(pattern) => self.pattern = Some(pattern),
                     Err(problem) => {
-                        self.start_at = None;
+                        self.plan.never();
                         self.problem(problem);
                     }
                 }
                 if self.config.rtsp_url.is_none() {
-                    self.start_at = None;
+                    self.plan.never();
                 }
             }
             _ if self.config.rtsp_url.is_none() => {
-                self.start_at = None;
+                self.plan.never();
                 self.problem("there is nowhere to publish to".into());
             }
             _ => {}
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        match &self.run {
-            Some(run) if !run.settled => Some(run.started + SETTLED),
-            Some(run) if self.backoff > MIN_BACKOFF => Some(run.started + HEALTHY),
-            Some(_) => None,
-            None => self.start_at,
-        }
-    }
-
     fn due(&mut self) {
-        let now = Instant::now();
-        match &mut self.run {
-            Some(run) => {
-                if !run.settled && now >= run.started + SETTLED {
-                    run.settled = true;
-                    let (revision, pattern) = (run.revision, self.pattern.is_some());
-                    self.set(|status| {
-                        status.state = PipelineState::Running;
-                        status.problem = None;
-                        if !pattern {
-                            status.live = revision;
-                        }
-                    });
-                    tracing::info!("video runs");
-                } else if run.settled && now >= run.started + HEALTHY {
-                    self.backoff = MIN_BACKOFF;
-                }
+        match self.plan.due(driver::now()) {
+            Due::Nothing => {}
+            Due::Start => self.start(),
+            Due::Settled => {
+                let shown = match (&self.run, &self.pattern) {
+                    (Some(run), None) => Some(run.revision),
+                    _ => None,
+                };
+                self.set(|status| {
+                    status.state = PipelineState::Running;
+                    status.problem = None;
+                    status.live = shown.unwrap_or(status.live);
+                });
+                tracing::info!("video runs");
             }
-            None if self.start_at.is_some_and(|at| now >= at) => self.start(),
-            None => {}
         }
     }
 
@@ -215,12 +187,10 @@ impl Supervisor {
         let Some(run) = &mut self.run else { return };
         if restarts {
             self.stop();
-            let earliest = self.last_start.map_or_else(Instant::now, |at| at + START_GAP);
-            self.start_at = Some(earliest);
-            return;
+            return self.plan.restart(driver::now());
         }
         run.revision = revision;
-        let settled = run.settled;
+        let settled = self.plan.is_settled();
         let done = match (&self.config.source, &mut run.commands) {
             (Source::Lavfi, Some(stdin)) => live::filters(stdin, settings).map_err(|error| error.to_string()),
             (Source::V4l2(device), _) => live::controls(device, settings),
@@ -234,22 +204,16 @@ impl Supervisor {
     }
 
     fn start(&mut self) {
-        self.start_at = None;
-        self.last_start = Some(Instant::now());
         self.runs += 1;
         let starts = self.runs;
         self.set(|status| (status.state, status.starts) = (PipelineState::Starting, starts));
         let group = Group::new(self.runs, self.config.launcher.clone(), self.to.clone());
-        let mut run = Run {
-            number: self.runs,
-            group,
-            started: Instant::now(),
-            revision: self.wanted.1,
-            settled: false,
-            commands: None,
-        };
+        let mut run = Run { number: self.runs, group, revision: self.wanted.1, commands: None };
         match self.spawn(&mut run) {
-            Ok(()) => self.run = Some(run),
+            Ok(()) => {
+                self.run = Some(run);
+                self.plan.started(driver::now());
+            }
             Err(problem) => {
                 drop(run);
                 self.back_off(problem);
@@ -314,9 +278,7 @@ impl Supervisor {
     }
 
     fn back_off(&mut self, problem: String) {
-        let pause = self.backoff;
-        self.backoff = (pause * 2).min(MAX_BACKOFF);
-        self.start_at = Some(Instant::now() + pause);
+        let pause = self.plan.failed(driver::now());
         tracing::debug!("next start in {pause:?}");
         self.set(|status| status.state = PipelineState::Backoff);
         self.problem(problem);

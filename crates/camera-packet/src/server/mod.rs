@@ -6,7 +6,8 @@
 //! | [`SETTINGS`] (5001) | queries answered in order, updates applied at once and reported |
 //! | [`AUTH`] (5002) | one password or one SCRAM exchange, answered, then closed |
 //!
-//! Give the driver one listener for each door. What has to do with the camera is the program's: it hears
+//! Give the driver one listener for each door. A WebSocket carries the same bytes in binary messages, cut anywhere; each
+//! of ours is one frame. What has to do with the camera is the program's: it hears
 //! [`Event::SettingsChanged`], does what is needed and calls [`Server::settings_live`].
 
 mod access;
@@ -22,6 +23,7 @@ use core::net::IpAddr;
 use bytes::{Bytes, BytesMut};
 use machine::{
     CloseReason, Closing, ConnId, Input, Instant, Keep, Machine, Opened, Output, Payload, Peer, Service,
+    Transport,
 };
 
 use crate::codec::{Bounds, Decoder, DecoderConfig, Event as Decoded, Stats};
@@ -168,6 +170,7 @@ struct Secrets {
 #[derive(Debug)]
 struct Conn {
     service: Service,
+    transport: Transport,
     remote: IpAddr,
     decoder: Decoder,
     state: State,
@@ -313,6 +316,7 @@ impl Server {
         };
         let conn = Conn {
             service,
+            transport: opened.transport,
             remote,
             decoder: Decoder::new(decoder),
             state,
@@ -488,7 +492,11 @@ impl Server {
     }
 
     fn send(&mut self, to: ConnId, frame: Bytes, keep: Keep) {
-        self.out.push_back(Output::Send { to, data: Payload::Bytes(frame), keep });
+        let data = match self.conns.get(&to).map(|conn| conn.transport) {
+            Some(Transport::WebSocket) => Payload::Binary(frame),
+            _ => Payload::Bytes(frame),
+        };
+        self.out.push_back(Output::Send { to, data, keep });
     }
 
     fn event(&mut self, event: Event) {
@@ -511,6 +519,10 @@ impl Machine for Server {
             Input::Bytes(buf) => {
                 self.decode(now, id, buf, false);
                 buf.clear();
+                self.plan(id);
+            }
+            Input::Binary(data) => {
+                self.decode(now, id, data, false);
                 self.plan(id);
             }
             Input::End(buf) => {

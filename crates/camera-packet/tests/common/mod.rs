@@ -1,7 +1,7 @@
 //! A server held in the hand: inputs go in at a virtual time, what it says comes out sorted.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use camera_packet::config::ServerConfig;
 use camera_packet::message::Message;
 use camera_packet::server::{Event, Server};
 use machine::{
-    CloseReason, Closing, ConnId, Input, Instant, Machine, Opened, Output, Peer, Service, Transport,
+    CloseReason, Closing, ConnId, Input, Instant, Machine, Opened, Output, Payload, Peer, Service, Transport,
 };
 
 pub(crate) const SEED: [u8; 32] = [7; 32];
@@ -33,6 +33,7 @@ pub(crate) struct Bench {
     pub(crate) sent: BTreeMap<ConnId, Vec<(Instant, Vec<u8>)>>,
     pub(crate) closed: BTreeMap<ConnId, (Instant, Closing)>,
     pub(crate) events: Vec<Event>,
+    web_sockets: BTreeSet<ConnId>,
     next: u64,
 }
 
@@ -44,6 +45,7 @@ impl Bench {
             sent: BTreeMap::new(),
             closed: BTreeMap::new(),
             events: Vec::new(),
+            web_sockets: BTreeSet::new(),
             next: 0,
         };
         bench.server.handle_wall_clock(bench.now, 1_735_689_600_000_000_000);
@@ -59,10 +61,21 @@ impl Bench {
     }
 
     pub(crate) fn open_from(&mut self, service: Service, remote: &str) -> ConnId {
+        self.open_as(service, remote, Transport::Stream)
+    }
+
+    pub(crate) fn open_web_socket(&mut self, service: Service) -> ConnId {
+        self.open_as(service, "192.0.2.7:5555", Transport::WebSocket)
+    }
+
+    fn open_as(&mut self, service: Service, remote: &str, transport: Transport) -> ConnId {
         self.next += 1;
         let id = ConnId(self.next);
         let local: SocketAddr = "192.0.2.1:5000".parse().unwrap();
-        let opened = Opened { service, local, remote: remote.parse().unwrap(), transport: Transport::Stream };
+        let opened = Opened { service, local, remote: remote.parse().unwrap(), transport };
+        if transport == Transport::WebSocket {
+            self.web_sockets.insert(id);
+        }
         self.server.handle_input(self.now, Peer::Conn(id), Input::Opened(opened));
         self.take();
         id
@@ -73,6 +86,11 @@ impl Bench {
         buf.put_slice(bytes);
         self.server.handle_input(self.now, Peer::Conn(id), Input::Bytes(&mut buf));
         assert!(buf.is_empty(), "the machine keeps what it wants itself");
+        self.take();
+    }
+
+    pub(crate) fn binary(&mut self, id: ConnId, bytes: &[u8]) {
+        self.server.handle_input(self.now, Peer::Conn(id), Input::Binary(bytes));
         self.take();
     }
 
@@ -116,6 +134,8 @@ impl Bench {
             match output {
                 Output::Send { to, data, .. } => {
                     assert!(!self.closed.contains_key(&to), "nothing is sent after the close");
+                    let message = matches!(data, Payload::Binary(_));
+                    assert_eq!(message, self.web_sockets.contains(&to), "messages on WebSockets, else bytes");
                     self.sent.entry(to).or_default().push((self.now, data.as_bytes().to_vec()));
                 }
                 Output::Close { conn, how } => {
