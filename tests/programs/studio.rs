@@ -206,3 +206,79 @@ async fn page_works(page: &mut Page, width: u32) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_camera_is_seen_and_set() {
+    if !peer("Chromium", || browser::find().is_some()) {
+        return;
+    }
+    let studio = Running::start("studio", &["--port", "0", "--no-open"]);
+    let address = studio.address("http");
+    let settings = studio.address("camera settings");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        runtime.block_on(async {
+            let mut page = Page::open(&format!("http://{address}/"), width, height).await.unwrap();
+            camera_works(&mut page, width, settings).await.unwrap();
+        });
+    }
+}
+
+async fn camera_works(page: &mut Page, width: u32, settings: SocketAddr) -> anyhow::Result<()> {
+    // The picture moves, and carries the settings and the timecode of the first session.
+    let facts = "document.querySelector('.picture-facts').textContent";
+    let pattern = r"/^frame \d+ · 01:\d\d:\d\d;\d\d · 24.00 fps · \d+ ms old · shows 64 01 0a 0a 0a 7f$/";
+    page.until(&format!("{pattern}.test({facts})")).await?;
+    let first = page.eval(&format!("{facts}.match(/frame (\\d+)/)[1]")).await?;
+    page.until(&format!("Number({facts}.match(/frame (\\d+)/)[1]) > {} + 5", first.as_str().unwrap_or("0")))
+        .await?;
+
+    // A slider: the next pictures show it, and the command line that does the same is there.
+    let slide = |key: &str, byte: u8| {
+        format!(
+            "(() => {{ const s = document.querySelector('#camera-{key}'); s.value = {byte};
+                s.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
+        )
+    };
+    page.eval(&slide("gain", 9)).await?;
+    page.eval(&slide("brightness", 200)).await?;
+    page.until(&format!("{facts}.endsWith('shows 64 09 0a 0a 0a c8')")).await?;
+    page.until("document.querySelectorAll('.setting.applied').length === 6").await?;
+    let command = "document.querySelector('.command').textContent";
+    let same = format!("--settings-port {} set brightness=0.573", settings.port());
+    page.until(&format!("{command}.endsWith('{same}')")).await?;
+
+    // Somebody else sets it: the sliders follow.
+    let mut update = vec![0, 0xff, 2, 1, 0, 6, 0x32, 4, 0x0d, 0x15, 0x0b, 0x40];
+    update.push(update.iter().fold(0, |sum, byte| sum ^ byte));
+    let mut stream = TcpStream::connect(settings)?;
+    stream.write_all(&update)?;
+    page.until("document.querySelector('#camera-awb_blue').value === '21'").await?;
+    page.until(&format!("{facts}.endsWith('shows 32 04 0d 15 0b 40')")).await?;
+    page.eval("document.querySelector('.settings button').click()").await?;
+    page.until(&format!("{facts}.endsWith('shows 64 01 0a 0a 0a 7f')")).await?;
+
+    // Telemetry comes and is drawn.
+    page.until(
+        "/^value \\d+ · [\\d.]+ Hz · jitter/.test(document.querySelector('.telemetry-facts').textContent)",
+    )
+    .await?;
+    page.until(
+        "(() => {
+            const canvas = document.querySelector('canvas.telemetry');
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            for (let i = 0; i < data.length; i += 4) if (data[i + 1] > 190 && data[i] < 120) return true;
+            return false;
+        })()",
+    )
+    .await?;
+    let fits = page.eval("document.documentElement.scrollWidth <= innerWidth").await?;
+    assert_eq!(fits, Value::Bool(true), "the page is wider than {width} pixels");
+    assert!(page.errors.is_empty(), "{:?}", page.errors);
+
+    if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+        page.eval("document.querySelector('#panel-camera').scrollIntoView()").await?;
+        page.screenshot(&Path::new(&folder).join(format!("studio-camera-{width}.png"))).await?;
+    }
+    Ok(())
+}

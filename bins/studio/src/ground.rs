@@ -10,6 +10,7 @@ use smpte_timecode::message::SessionId;
 use tokio::net::TcpListener;
 
 use crate::log::Log;
+use crate::parts::camera::CameraOptions;
 
 /// Given to every part when it starts.
 pub(crate) struct Ground {
@@ -21,6 +22,8 @@ pub(crate) struct Ground {
     pub(crate) log: Log,
     /// What earlier parts offer to later ones.
     pub(crate) shared: Shared,
+    /// What the command line says of the camera.
+    pub(crate) camera: CameraOptions,
     ports: Ports,
 }
 
@@ -32,8 +35,8 @@ pub(crate) struct Shared {
 }
 
 impl Ground {
-    pub(crate) fn new(host: IpAddr, page: SocketAddr, ports: Ports, log: Log) -> Self {
-        Self { host, page, log, shared: Shared::default(), ports }
+    pub(crate) fn new(host: IpAddr, page: SocketAddr, ports: Ports, log: Log, camera: CameraOptions) -> Self {
+        Self { host, page, log, shared: Shared::default(), camera, ports }
     }
 
     /// A TCP listener for a part: on its default port, or on a free one if that is taken, which is then said.

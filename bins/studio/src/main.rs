@@ -46,15 +46,20 @@ struct Options {
     #[arg(long)]
     no_open: bool,
     #[command(flatten)]
+    camera: parts::camera::CameraOptions,
+    #[command(flatten)]
     logging: cli::Logging,
 }
 
 /// The page's port where none is asked for.
 const DEFAULT_PORT: u16 = 8088;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    cli::exit(run(cli::parse()).await)
+fn main() -> ExitCode {
+    // The camera's programs are started through this one.
+    camera_programs::pipeline::run_if_child();
+    let options = cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    cli::exit(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(options))))
 }
 
 async fn run(options: Options) -> Result<()> {
@@ -71,7 +76,7 @@ async fn run(options: Options) -> Result<()> {
         None => ports.listen(host, DEFAULT_PORT, "http", &log).await?,
     };
     let address = page.local_addr()?;
-    let ground = Arc::new(Ground::new(host, address, ports, log.clone()));
+    let ground = Arc::new(Ground::new(host, address, ports, log.clone(), options.camera));
     let parts = Arc::new(parts::start(&ground, &options.only).await);
     if options.lan {
         for part in &parts.running {

@@ -24,6 +24,7 @@ mod plan;
 mod source;
 mod supervisor;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -64,6 +65,25 @@ pub struct PipelineConfig {
     /// A program that calls [`run_if_child`] first of all in its `main` (such as camera-server): children are started
     /// through it and die with this process, even if that is killed. `None`: they die at an orderly end only.
     pub launcher: Option<PathBuf>,
+    /// What the built-in pattern's timecode is. Default `None`: it has none.
+    pub labels: Option<Labels>,
+}
+
+/// Tells the timecode in force now, as [`test_picture::Marks::timecode`] has it.
+#[derive(Clone)]
+pub struct Labels(Arc<dyn Fn() -> u32 + Send + Sync>);
+
+impl Labels {
+    /// Asked once a frame; shall not block.
+    pub fn new(now: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Labels")
+    }
 }
 
 impl PipelineConfig {
@@ -81,6 +101,7 @@ impl PipelineConfig {
             publisher: "ffmpeg".into(),
             publisher_extra: Vec::new(),
             launcher: None,
+            labels: None,
         }
     }
 }

@@ -11,8 +11,8 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use test_picture::{Frame, Marks, Picture};
 use tokio::sync::watch;
 
-use super::Still;
 use super::supervisor::Message;
+use super::{Labels, Still};
 
 enum Order {
     Settings(SettingsBlock, u32),
@@ -31,6 +31,7 @@ impl Pattern {
     pub(super) fn start(
         picture: Picture,
         framerate: u32,
+        labels: Option<Labels>,
         settings: (SettingsBlock, u32),
         stills: watch::Sender<Option<Still>>,
         to: Sender<Message>,
@@ -38,7 +39,7 @@ impl Pattern {
         let (orders, from) = channel();
         let thread = std::thread::Builder::new()
             .name("pattern".into())
-            .spawn(move || draw(picture, framerate.max(1), settings, &stills, &to, &from))?;
+            .spawn(move || draw(picture, framerate.max(1), labels, settings, &stills, &to, &from))?;
         Ok(Self { to: orders, thread: Some(thread) })
     }
 
@@ -65,6 +66,7 @@ impl Drop for Pattern {
 fn draw(
     picture: Picture,
     framerate: u32,
+    labels: Option<Labels>,
     (mut settings, mut revision): (SettingsBlock, u32),
     stills: &watch::Sender<Option<Still>>,
     to: &Sender<Message>,
@@ -93,7 +95,7 @@ fn draw(
         let marks = Marks {
             time_ns: u64::try_from(driver::unix_now()).unwrap_or(0),
             frame: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0),
-            timecode: Marks::NO_TIMECODE,
+            timecode: labels.as_ref().map_or(Marks::NO_TIMECODE, |labels| (labels.0)()),
             settings: settings.0,
             rate_hundredths: u16::try_from(framerate.saturating_mul(100)).unwrap_or(u16::MAX),
         };

@@ -72,11 +72,6 @@ impl Plan {
         Due::Nothing
     }
 
-    /// Whether the programs have been started and have not ended.
-    pub(super) fn runs(&self) -> bool {
-        self.run.is_some()
-    }
-
     /// Whether they may be called running.
     pub(super) fn is_settled(&self) -> bool {
         self.run.is_some_and(|run| run.settled)
@@ -210,7 +205,7 @@ mod tests {
         let mut world = World::new();
         for _ in 0..1000 {
             world.wait(ms(10));
-            if world.plan.runs() {
+            if world.plan.run.is_some() {
                 world.plan.restart(world.now);
             }
         }
@@ -232,7 +227,7 @@ mod tests {
         let mut plan = Plan::new(now, true);
         assert_eq!(plan.due(now), Due::Start);
         assert_eq!(plan.failed(now), ms(500));
-        assert!(!plan.runs() && !plan.is_settled());
+        assert!(plan.run.is_none() && !plan.is_settled());
         assert_eq!(plan.due(now), Due::Nothing);
         now = now + ms(500);
         assert_eq!((plan.deadline(), plan.due(now)), (Some(now), Due::Start));

@@ -114,7 +114,8 @@ impl Supervisor {
                 let picture = Picture::try_new(size(self.config.width), size(self.config.height));
                 let made = picture.map_err(|error| error.to_string()).and_then(|picture| {
                     let rate = self.config.framerate;
-                    Pattern::start(picture, rate, self.wanted, stills, self.to.clone())
+                    let labels = self.config.labels.clone();
+                    Pattern::start(picture, rate, labels, self.wanted, stills, self.to.clone())
                         .map_err(|e| e.to_string())
                 });
                 match made {

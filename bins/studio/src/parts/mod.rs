@@ -1,6 +1,7 @@
 //! The studio's parts. A part is a server that the studio runs, and the panel that shows it: one file here, its panel
 //! beside the page in `web/`, and one line in [`ALL`].
 
+pub(crate) mod camera;
 mod smpte;
 
 use std::future::Future;
@@ -16,7 +17,10 @@ use crate::ground::Ground;
 
 /// Every part there is, in the order in which they start and stand on the page: a later one may use what an earlier
 /// one shares.
-const ALL: &[(&str, Start)] = &[("smpte", |ground| starting(smpte::Smpte::start(ground)))];
+const ALL: &[(&str, Start)] = &[
+    ("smpte", |ground| starting(smpte::Smpte::start(ground))),
+    ("camera", |ground| starting(camera::Camera::start(ground))),
+];
 
 type Start = fn(Arc<Ground>) -> Starting;
 type Starting = Pin<Box<dyn Future<Output = Result<Box<dyn Part>>> + Send>>;
