@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::message::Extensions;
+use crate::session::replicated::NodeConfig;
 
 /// How a [`Server`](crate::server::Server) is set up.
 ///
@@ -40,6 +41,8 @@ pub struct ServerConfig {
     pub host: Cow<'static, str>,
     /// What `get_status` is told; means nothing else. Default 8080 (sheet B1).
     pub port: u16,
+    /// Share the sessions of clients with the other servers of a cluster. Default none.
+    pub cluster: Option<NodeConfig>,
 }
 
 impl ServerConfig {
@@ -56,7 +59,16 @@ impl ServerConfig {
             server_name: Cow::Borrowed(concat!("genlock/", env!("CARGO_PKG_VERSION"))),
             host: Cow::Borrowed("localhost"),
             port: 8080,
+            cluster: None,
         }
+    }
+
+    /// As a node of a [cluster](crate::session::replicated). The program carries what
+    /// [`Event::Engine`](crate::server::Event::Engine) says to the engine, and what that says to
+    /// [`Server::hear`](crate::server::Server::hear).
+    #[must_use]
+    pub fn with_cluster(self, node: NodeConfig) -> Self {
+        Self { cluster: Some(node), ..self }
     }
 
     /// With another [`max_clients`](Self::max_clients).
@@ -109,6 +121,7 @@ impl fmt::Debug for ServerConfig {
             .field("server_name", &self.server_name)
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("cluster", &self.cluster)
             .finish_non_exhaustive()
     }
 }

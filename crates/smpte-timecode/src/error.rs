@@ -290,6 +290,9 @@ pub enum UsageError {
     /// The session does not run.
     #[error("Timecode not running")]
     NotRunning,
+    /// The session belongs to all servers of a cluster; only its members change it.
+    #[error("Session belongs to a cluster")]
+    Shared,
     /// The server holds as many sessions as it may.
     #[error("more than {limit} sessions")]
     TooManySessions {

@@ -12,6 +12,7 @@
 //! ```
 
 mod label;
+pub mod replicated;
 
 use machine::Instant;
 
@@ -58,6 +59,23 @@ impl SessionClock {
     /// A clock that rests at `label`.
     pub const fn new(label: Label, now: Instant) -> Self {
         Self { label, motion: Motion::Halted { since: now } }
+    }
+
+    /// A clock whose frame `label` began `began_ns` after the epoch of [`Instant`]: it may be before it, as a clock that
+    /// is shared by several machines may run longer than this one.
+    pub(crate) fn running_since(label: Label, began_ns: i128) -> Self {
+        let (num, den) = (i128::from(label.rate().numerator()), i128::from(label.rate().denominator()));
+        // moved on by whole multiples of `den` seconds, in which there are whole frames
+        let turns = if began_ns < 0 { (den * NANOS - 1 - began_ns).div_euclid(den * NANOS) } else { 0 };
+        let frames = i64::try_from(turns.saturating_mul(num)).unwrap_or(i64::MAX);
+        let origin = to_instant(began_ns.saturating_add(turns.saturating_mul(den * NANOS)));
+        // the grid reaches back before its frame 0, so its frame `-frames` has `label`
+        Self { label: label.after(frames), motion: Motion::Running { origin, base: 0 } }
+    }
+
+    /// A clock that rests at `label`, which came to be in force `began_ns` after the epoch of [`Instant`].
+    pub(crate) fn halted_since(label: Label, began_ns: i128) -> Self {
+        Self { label, motion: Motion::Halted { since: to_instant(began_ns) } }
     }
 
     /// Whether the clock runs.

@@ -31,12 +31,19 @@ type Refusal = Cow<'static, str>;
 type Outcome = Result<(), Refusal>;
 
 impl Server {
-    /// Obeys one message; nothing happens if there was only white space.
+    /// Obeys one message, now or when the cluster has decided the one before; nothing happens if there was only white
+    /// space.
     pub(super) fn message(&mut self, now: Instant, conn: ConnId, text: Option<&str>) {
         let Some(text) = text else { return };
+        if !self.hold(conn, Ok(text)) {
+            self.obey(now, conn, text);
+        }
+    }
+
+    pub(super) fn obey(&mut self, now: Instant, conn: ConnId, text: &str) {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
-            Err(error) => return self.refuse(now, conn, error),
+            Err(error) => return self.refuse_held(now, conn, error),
         };
         let result = match message {
             ClientMessage::CreateSession { framerate, initial_timecode } => {
@@ -76,22 +83,25 @@ impl Server {
             StringField::Compound => return Err(INTERNAL_ERROR.into()),
         };
         let label = read_label(rate, label, rate.midnight())?;
+        if self.cluster.is_some() {
+            self.ask_to_create(now, conn, rate, label);
+            return Ok(());
+        }
         if self.is_full(self.rooms.len().saturating_sub(self.rooms_freed_by(conn))) {
             return Err(TOO_MANY_SESSIONS.into());
         }
         self.leave(now, conn);
         let id = self.add_room(now, rate, SessionClock::new(label, now), Some(conn));
-        self.enter(now, conn, id, |_| ServerMessage::SessionCreated {
-            session_id: id.to_string().into(),
-            framerate: rate.name().into(),
-            initial_timecode: label.to_string().into(),
-        });
+        self.enter(now, conn, id, created);
         Ok(())
     }
 
     fn join(&mut self, now: Instant, conn: ConnId, session_id: &StringField<'_>) -> Outcome {
         let id = match session_id {
-            StringField::Text(text) => SessionId::parse(text).filter(|id| self.rooms.contains_key(id)),
+            StringField::Text(text) => match SessionId::parse(text) {
+                Some(id) if self.asks_to_join(now, conn, id) => return Ok(()),
+                id => id.filter(|id| self.rooms.contains_key(id)),
+            },
             StringField::Absent | StringField::Scalar => None,
             StringField::Compound => return Err(INTERNAL_ERROR.into()),
         };
@@ -101,17 +111,12 @@ impl Server {
             self.leave(now, conn);
             self.out.event(Event::SessionJoined { id, by: conn });
         }
-        self.enter(now, conn, id, |room| ServerMessage::SessionJoined {
-            session_id: id.to_string().into(),
-            framerate: room.framerate.name().into(),
-            current_timecode: room.label().to_string().into(),
-            running: room.clock.is_running(),
-        });
+        self.enter(now, conn, id, joined);
         Ok(())
     }
 
     /// Makes a client a member, if it is none, and tells it so.
-    fn enter<'m>(
+    pub(super) fn enter<'m>(
         &mut self,
         now: Instant,
         conn: ConnId,
@@ -139,7 +144,7 @@ impl Server {
     /// Start, stop or reset by a member.
     fn command(&mut self, now: Instant, conn: ConnId, command: Command<&StringField<'_>>) -> Outcome {
         let id = self.clients.get(&conn).and_then(|client| client.session).ok_or(NOT_IN_SESSION)?;
-        let outcome = self.with_room(now, id, |room, out| {
+        let outcome = self.with_room(now, id, |room, out| -> Result<_, Refusal> {
             if room.following {
                 return Err(FOLLOWING.into());
             }
@@ -150,9 +155,16 @@ impl Server {
                 Command::Start => Command::Start,
                 Command::Stop => Command::Stop,
             };
-            room.obey(now, command, Some(conn), out).map_err(|error| error.to_string().into())
+            if room.shared.is_some() {
+                return Ok(Some(command));
+            }
+            room.obey(now, command, Some(conn), out).map_err(|error| error.to_string())?;
+            Ok(None)
         });
-        outcome.unwrap_or_else(|| Err(NO_SUCH_SESSION.into()))
+        if let Some(command) = outcome.unwrap_or_else(|| Err(NO_SUCH_SESSION.into()))? {
+            self.ask_to_change(now, conn, id, command);
+        }
+        Ok(())
     }
 
     fn hello(&mut self, conn: ConnId, extensions: Extensions) {
@@ -183,7 +195,11 @@ impl Server {
         let sessions = self.summaries(now);
         let message = match extension {
             Extension::Status => {
-                let status = self.status();
+                let mut status = self.status();
+                if let Some(cluster) = &self.cluster {
+                    status.active_sessions = sessions.len();
+                    status.connected_clients = usize::try_from(cluster.node.clients()).unwrap_or(usize::MAX);
+                }
                 ServerMessage::Status(StatusReport {
                     host: Cow::Borrowed(&self.config.host),
                     port: self.config.port,
@@ -206,9 +222,28 @@ impl Server {
     }
 
     fn summaries(&self, now: Instant) -> Vec<SessionSummary<'_>> {
-        let mut sessions: Vec<_> = self.sessions(now).collect();
+        let mut sessions: Vec<_> = self.sessions(now).filter(|session| !session.shared).collect();
         sessions.sort_unstable_by_key(|session| (Reverse(session.uptime), session.id));
-        sessions.iter().map(summary).collect()
+        sessions.iter().map(summary).chain(self.shared_summaries(now)).collect()
+    }
+}
+
+/// To the one who joins.
+pub(super) fn joined(room: &Room) -> ServerMessage<'static> {
+    ServerMessage::SessionJoined {
+        session_id: room.id.to_string().into(),
+        framerate: room.framerate.name().into(),
+        current_timecode: room.label().to_string().into(),
+        running: room.clock.is_running(),
+    }
+}
+
+/// To the one who makes a session.
+pub(super) fn created(room: &Room) -> ServerMessage<'static> {
+    ServerMessage::SessionCreated {
+        session_id: room.id.to_string().into(),
+        framerate: room.framerate.name().into(),
+        initial_timecode: room.label().to_string().into(),
     }
 }
 

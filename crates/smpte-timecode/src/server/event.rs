@@ -9,6 +9,7 @@ use machine::ConnId;
 use crate::Rate;
 use crate::message::SessionId;
 use crate::session::Label;
+use crate::session::replicated::{Command, EntryError, Health, NodeName};
 
 /// Something happened at the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,11 @@ pub enum Event {
         /// The label from now on.
         label: Label,
     },
-    /// A session is no more.
+    /// For the engine of the cluster.
+    Engine(Command),
+    /// What has happened in the cluster.
+    Cluster(ClusterEvent),
+    /// A session is no more; one of a cluster, that it has no members here any more.
     SessionRemoved {
         /// The session.
         id: SessionId,
@@ -89,6 +94,25 @@ pub enum Event {
         label: Label,
         /// How long it was there.
         uptime: Duration,
+    },
+}
+
+/// Something happened in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterEvent {
+    /// This server can serve the cluster's sessions, or cannot any more.
+    Health(Health),
+    /// Another server is there.
+    NodeFound(NodeName),
+    /// Another server is dead.
+    NodeLost(NodeName),
+    /// An entry of the engine cannot be read; it is taken for not there.
+    Garbage {
+        /// The beginning of its key.
+        key: alloc::string::String,
+        /// What is wrong with it.
+        error: EntryError,
     },
 }
 
@@ -110,6 +134,8 @@ pub struct SessionInfo<'a> {
     pub following: bool,
     /// Whether it stays when its last member leaves.
     pub pinned: bool,
+    /// Whether it belongs to all servers of a cluster.
+    pub shared: bool,
     /// How many members it has.
     pub client_count: usize,
     /// When it was made, nanoseconds since 1970-01-01T00:00:00Z; `None` as long as the server was told no date.

@@ -101,7 +101,7 @@ impl Server {
     ///
     /// If there is no such session, or if the label is none of its rate's.
     pub fn reset(&mut self, now: Instant, id: SessionId, label: &str) -> Result<(), UsageError> {
-        let label = read_label(self.room(id)?.framerate, label)?;
+        let label = read_label(self.own_room(id)?.framerate, label)?;
         self.act(now, id, Command::Reset(label))
     }
 
@@ -111,10 +111,10 @@ impl Server {
     ///
     /// If there is no such session.
     pub fn remove(&mut self, now: Instant, id: SessionId) -> Result<(), UsageError> {
-        if self.room(id)?.clock.is_running() {
+        if self.own_room(id)?.clock.is_running() {
             self.act(now, id, Command::Stop)?;
         }
-        let members: Vec<_> = self.room(id)?.members().collect();
+        let members: Vec<_> = self.own_room(id)?.members().collect();
         for conn in members {
             if let Some(client) = self.clients.get_mut(&conn) {
                 client.session = None;
@@ -136,7 +136,7 @@ impl Server {
     ///
     /// If there is no such session, or if the label is none of its rate's.
     pub fn steer(&mut self, now: Instant, id: SessionId, label: &str, at: Instant) -> Result<(), UsageError> {
-        let label = read_label(self.room(id)?.framerate, label)?;
+        let label = read_label(self.own_room(id)?.framerate, label)?;
         self.with_room(now, id, |room, out| {
             room.following = true;
             let was_running = room.clock.is_running();
@@ -183,11 +183,14 @@ impl Server {
         self.config.port = port;
     }
 
-    fn room(&self, id: SessionId) -> Result<&Room, UsageError> {
-        self.rooms.get(&id).ok_or(UsageError::NoSuchSession)
+    /// A session of this server alone.
+    fn own_room(&self, id: SessionId) -> Result<&Room, UsageError> {
+        let room = self.rooms.get(&id).ok_or(UsageError::NoSuchSession)?;
+        if room.shared.is_some() { Err(UsageError::Shared) } else { Ok(room) }
     }
 
     fn act(&mut self, now: Instant, id: SessionId, command: Command<Label>) -> Result<(), UsageError> {
+        self.own_room(id)?;
         let outcome = self.with_room(now, id, |room, out| {
             room.obey(now, command, None, out)?;
             room.following = false;
@@ -207,6 +210,7 @@ impl Server {
             running: room.clock.is_running(),
             following: room.following,
             pinned: room.pinned,
+            shared: room.shared.is_some(),
             client_count: room.member_count(),
             created_at: created_at.and_then(|unix_ns| i64::try_from(unix_ns).ok()),
             uptime: now.saturating_since(room.created),

@@ -14,6 +14,7 @@
 //! Programs create and steer sessions of their own through the methods of [`Server`], all of which take the time.
 
 mod budget;
+mod cluster;
 mod commands;
 mod event;
 mod local;
@@ -28,10 +29,11 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use machine::{ConnId, Input, Instant, Keep, Machine, Opened, Output, Peer};
 
-pub use self::event::{Event, SessionInfo, Status};
+pub use self::event::{ClusterEvent, Event, SessionInfo, Status};
 pub use self::local::SessionSpec;
 
 use self::budget::Budget;
+use self::cluster::{Cluster, Waiting};
 use self::outbox::{Member, Outbox};
 use self::room::Room;
 use crate::DecodeError;
@@ -77,6 +79,7 @@ pub struct Server {
     deadlines: BTreeSet<(Instant, SessionId)>,
     /// Nanoseconds from the machine's epoch to 1970-01-01T00:00:00Z, negated.
     wall_offset: Option<i128>,
+    cluster: Option<Cluster>,
     out: Outbox,
 }
 
@@ -86,6 +89,8 @@ struct Client {
     lines: LineDecoder,
     extensions: Extensions,
     session: Option<SessionId>,
+    /// For the cluster to decide, and what came meanwhile.
+    waiting: Waiting,
     /// For requests whose answers are long.
     reports: Budget,
 }
@@ -110,6 +115,7 @@ impl Server {
             rooms: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             wall_offset: None,
+            cluster: config.cluster.map(Cluster::new),
             out: Outbox::default(),
             // the seed is used up
             config: ServerConfig { rng_seed: [0; 32], ..config },
@@ -129,6 +135,7 @@ impl Server {
             lines: LineDecoder::new(self.config.max_line),
             extensions: Extensions::NONE,
             session: None,
+            waiting: Waiting::default(),
             reports: Budget::new(REPORT_BURST, REPORTS_PER_SECOND),
         };
         self.clients.insert(conn, client);
@@ -173,6 +180,13 @@ impl Server {
 
     /// Answers what cannot be read.
     fn refuse(&mut self, now: Instant, conn: ConnId, error: DecodeError) {
+        // after a line without end there is nothing more to wait for
+        if error.server_reply().is_none() || !self.hold(conn, Err(error)) {
+            self.refuse_held(now, conn, error);
+        }
+    }
+
+    fn refuse_held(&mut self, now: Instant, conn: ConnId, error: DecodeError) {
         match error.server_reply() {
             Some(message) => self.error(conn, message),
             None => self.hang_up(now, conn),
@@ -208,6 +222,9 @@ impl Server {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.leave(conn);
         let empty = room.member_count() == 0 && !room.pinned;
+        if room.shared.is_some() {
+            self.left_shared(now, id);
+        }
         self.out.event(Event::SessionLeft { id, by: conn });
         if empty {
             self.remove_room(now, id);
@@ -251,6 +268,13 @@ impl Server {
         let room = self.rooms.get_mut(&id)?;
         room.catch_up(now, &mut self.out);
         let result = act(room, &mut self.out);
+        self.reschedule(now, id);
+        Some(result)
+    }
+
+    /// Notes the deadline of a room.
+    fn reschedule(&mut self, now: Instant, id: SessionId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
         let deadline = room.deadline(now);
         if room.scheduled != deadline {
             if let Some(old) = room.scheduled {
@@ -261,7 +285,6 @@ impl Server {
             }
             room.scheduled = deadline;
         }
-        Some(result)
     }
 
     fn rate(&self, name: &str) -> Option<SessionRate> {
@@ -283,7 +306,9 @@ impl Machine for Server {
             Input::Bytes(buffer) => self.lines(now, conn, buffer, false),
             Input::End(buffer) => {
                 self.lines(now, conn, buffer, true);
-                self.hang_up(now, conn);
+                if !self.ends_later(conn) {
+                    self.hang_up(now, conn);
+                }
             }
             Input::Text(text) => self.web_message(now, conn, text.len(), Ok(trimmed(text))),
             Input::Binary(bytes) => self.web_message(now, conn, bytes.len(), line_text(bytes)),
@@ -293,6 +318,7 @@ impl Machine for Server {
             // nothing of this kind was asked for
             Input::Datagram { .. } | Input::DatagramSent { .. } | Input::FileSent(_) | Input::Dropped(_) => {}
         }
+        self.run_cluster(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -302,10 +328,18 @@ impl Machine for Server {
             // the room says what is due and its deadline moves on
             self.with_room(now, id, |_, _| ());
         }
+        if let Some(cluster) = &mut self.cluster {
+            cluster.node.handle_timeout(now);
+            self.run_cluster(now);
+        }
     }
 
     fn handle_wall_clock(&mut self, now: Instant, unix_ns: i64) {
         self.wall_offset = Some(i128::from(unix_ns) - i128::from(now.as_nanos()));
+        if let Some(cluster) = &mut self.cluster {
+            cluster.node.wall_clock(now, unix_ns);
+            self.run_cluster(now);
+        }
     }
 
     fn poll_output(&mut self) -> Option<Output<Event>> {
@@ -313,7 +347,9 @@ impl Machine for Server {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        let cluster = self.cluster.as_ref().and_then(|cluster| cluster.node.poll_timeout());
+        let tick = self.deadlines.first().map(|&(deadline, _)| deadline);
+        [tick, cluster].into_iter().flatten().min()
     }
 }
 

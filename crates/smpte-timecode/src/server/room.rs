@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::outbox::{Member, Outbox};
 use crate::UsageError;
 use crate::message::{Position, Ratio, ServerMessage, SessionId, TimecodeKind, TimecodeMessage};
+use crate::session::replicated::SharedClock;
 use crate::session::{Label, Moment, SessionClock, SessionRate};
 
 /// What can be done with the timecode of a session; `L` is a label.
@@ -33,6 +34,8 @@ pub(super) struct Room {
     pub(super) pinned: bool,
     /// Driven by timecode from elsewhere, not by its members.
     pub(super) following: bool,
+    /// Of all servers of a cluster: `clock` follows this one.
+    pub(super) shared: Option<SharedClock>,
     pub(super) created: Instant,
     /// Its deadline in the server's list.
     pub(super) scheduled: Option<Instant>,
@@ -67,6 +70,7 @@ impl Room {
             name: None,
             pinned: false,
             following: false,
+            shared: None,
             created: now,
             scheduled: None,
             members: Vec::new(),
@@ -149,6 +153,32 @@ impl Room {
             Command::Reset(_) => Event::SessionReset { id, by, label },
         });
         Ok(())
+    }
+
+    /// Follows a clock that all servers of a cluster share, `clock` on ours, and tells the members of the change.
+    /// Comes without [`catch_up`](Self::catch_up): labels of the old clock may never have been.
+    pub(super) fn take_over(
+        &mut self,
+        now: Instant,
+        shared: SharedClock,
+        clock: SessionClock,
+        by: Option<ConnId>,
+        out: &mut Outbox,
+    ) {
+        let was_running = self.clock.is_running();
+        (self.clock, self.shared) = (clock, Some(shared));
+        let (id, label) = (self.id, shared.label);
+        let (kind, event) = match (was_running, shared.running) {
+            (false, true) => (TimecodeKind::Started, Event::SessionStarted { id, by, label }),
+            (true, false) => (TimecodeKind::Stopped, Event::SessionStopped { id, by, label }),
+            (true, true) | (false, false) => (TimecodeKind::Reset, Event::SessionReset { id, by, label }),
+        };
+        // A start is told with the label that it starts from, however late; the update that follows has that of now.
+        let at =
+            if kind == TimecodeKind::Started { clock.at(Instant::default()).began.min(now) } else { now };
+        self.announce(kind, was_running, by, at, out);
+        out.event(event);
+        self.catch_up(now, out);
     }
 
     /// Says what is due by `now`: one update with the label in force, however many frames have begun, or what those
