@@ -7,10 +7,10 @@ use dvb_css::Ratio;
 use dvb_css::message::{ControlTimestamp, Field, TimelineOption};
 use dvb_css::server::TimelineId;
 use dvb_css::timeline::TimelineState;
-use machine::{Instant, Service};
-use smpte_timecode::Rate;
+use machine::Service;
 use smpte_timecode::client::{Client, Event};
 use smpte_timecode::config::ClientConfig;
+use smpte_timecode::{Rate, Timecode};
 
 use crate::serve::Television;
 
@@ -106,18 +106,21 @@ impl Follower {
 
     fn look(&mut self, client: &Driver<Client>) {
         let found = client.call(|client, now| {
-            let running = client.status().session.is_some_and(|session| session.running);
-            client.moment(now).map(|moment| (moment, running, now))
+            let status = client.status();
+            let session = status.session.as_ref()?;
+            if let Some(moment) = client.moment(now) {
+                let began = if session.running { moment.began } else { now };
+                return Some((moment.timecode.rate(), moment.frame, session.running, began));
+            }
+            // One that has never run has told no position yet, but it shows a label.
+            let rate: Rate = session.framerate.parse().ok().filter(|_| !session.running)?;
+            Some((rate, Timecode::parse(&session.label, rate).ok()?.frame().into(), false, now))
         });
-        let Some((moment, running, now)) = found else { return self.tell(TimelineState::Unavailable) };
-        let rate = moment.timecode.rate();
+        let Some((rate, frame, running, at)) = found else { return self.tell(TimelineState::Unavailable) };
         self.offer(rate);
-        let wall = |at: Instant| self.television.call(|tv, _| i128::from(tv.wall_clock().at(at)));
-        let state = if running {
-            ControlTimestamp::available(i128::from(moment.frame), wall(moment.began), Ratio::ONE)
-        } else {
-            ControlTimestamp::available(i128::from(moment.frame), wall(now), Ratio::ZERO)
-        };
+        let wall = self.television.call(|tv, _| i128::from(tv.wall_clock().at(at)));
+        let speed = if running { Ratio::ONE } else { Ratio::ZERO };
+        let state = ControlTimestamp::available(i128::from(frame), wall, speed);
         if !self.is_told(&state, rate) {
             self.tell(TimelineState::At(state));
         }

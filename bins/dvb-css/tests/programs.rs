@@ -97,11 +97,18 @@ fn bad_datagrams_of_every_kind_leave_the_wall_clock_serving() {
     let mut bad: Vec<Vec<u8>> = (0..32).map(|len| good[..len].to_vec()).collect();
     bad.extend((1..=255).flat_map(|n| [[&[n], &good[1..]].concat(), [&[0, n], &good[2..]].concat()]));
     bad.push(vec![0xff; 65_507]);
-    for datagram in &bad {
-        socket.send(datagram).unwrap();
-    }
-    // the first answer is that of the good one, and longer ones are answered from their first 32 bytes
+    // In portions that the socket's buffer holds, each behind a good one, whose answer is the only one to come.
     let mut buffer = [0; 100];
+    for (n, portion) in bad.chunks(20).enumerate() {
+        for datagram in portion {
+            socket.send(datagram).unwrap();
+        }
+        let cookie = u64::try_from(n).unwrap();
+        socket.send(&WcMessage::request(cookie).encode()).unwrap();
+        let len = socket.recv(&mut buffer).unwrap();
+        assert_eq!(WcMessage::parse(&buffer[..len]).unwrap().originate.to_bits(), cookie);
+    }
+    // longer ones are answered from their first 32 bytes
     for request in [good.to_vec(), [good.to_vec(), vec![7; 60_000]].concat()] {
         socket.send(&request).unwrap();
         let len = socket.recv(&mut buffer).unwrap();
@@ -370,6 +377,9 @@ async fn a_timeline_follows_a_timecode_session() {
     let timelines = next_json(&mut cii).await["timelines"].clone();
     let ours = timelines.as_array().unwrap().iter().find(|t| t["timelineSelector"] == selector).unwrap();
     assert_eq!(ours["timelineProperties"], json!({"unitsPerTick": 1, "unitsPerSecond": 25}));
+    // it is started, and runs from its first frame on
+    sessions.call(|server, now| server.start(now, id)).unwrap();
+    while next_json(&mut ts).await["timelineSpeedMultiplier"] != json!(1.0) {}
     drop(sessions);
 }
 

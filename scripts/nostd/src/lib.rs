@@ -2,6 +2,7 @@
 #![no_std]
 
 pub use camera_packet;
+pub use dvb_css;
 pub use machine;
 pub use rtp_rtsp;
 pub use multicam_common;

@@ -1,8 +1,8 @@
 //! The client machines: wall clock, content identification, timelines.
 
-mod cii;
-mod ts;
-mod wc;
+pub mod cii;
+pub mod ts;
+pub mod wc;
 
 pub use cii::{CiiClient, CiiClientEvent};
 pub use ts::{TsClient, TsClientEvent};

@@ -1,9 +1,9 @@
 //! The server machines: the wall clock over UDP, and everything that a television offers over WebSocket.
 
 mod limiter;
-mod tv;
+pub mod tv;
 mod wall;
-mod wc;
+pub mod wc;
 
 pub use tv::{CII, TS, TimelineId, TvServer, TvServerEvent, TvServerStats, WC};
 pub use wall::WallClock;

@@ -13,8 +13,12 @@
 //!    polygon in offset and rate, and its extremes bound the offset now. The rate being known to a few millionths, old
 //!    exchanges with fortunate delays keep their worth a hundred times longer than in the cone.
 //! 3. **The middle.** The estimate is the line with the greatest distance from all bounds, each widened by what a clock
-//!    is likely to stray. It is moved just so far that the reported dispersion, the distance to the farther end of the
-//!    corridor, does not exceed that of the best single exchange.
+//!    is likely to stray.
+//!
+//! The reported dispersion is the distance from the estimate to the farther end of what the last nine exchanges alone
+//! allow ([`RECENT`]), cone and corridor, or that of the best single exchange where that is less; the estimate is moved
+//! just so far that this is still a bound of all that is certain. So a clock may jump by less than a network's delays
+//! vary, where no algorithm can tell it for sure: nothing that was learnt before counts any more ten exchanges later.
 //!
 //! When no line is left one of the clocks has jumped, or runs less steadily than assumed; then all is begun anew with
 //! the newest exchange, and for the next 64 of them the corridor is not relied upon. A jump that is smaller than the
@@ -38,6 +42,9 @@ use crate::message::MaxFreqError;
 /// Bounds that are kept of either side, not counting those that a younger one makes worthless.
 pub const WINDOW: usize = 64;
 
+/// The exchanges that the reported dispersion rests on.
+pub const RECENT: usize = 9;
+
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Bounds {
@@ -48,6 +55,7 @@ pub struct Bounds {
     cone: Option<Cone>,
     most: Window,
     least: Window,
+    recent: VecDeque<Cone>,
     line: Option<Line>,
     /// Exchanges until the corridor is relied upon again.
     doubt: usize,
@@ -84,6 +92,8 @@ struct Line {
     at: i64,
     /// None while the corridor is not relied upon.
     feasible: Option<Feasible>,
+    /// The same for the last exchanges alone.
+    recent: Option<Feasible>,
     middle: Option<Axis>,
 }
 
@@ -125,6 +135,7 @@ impl Bounds {
             cone: None,
             most: Window::default(),
             least: Window::default(),
+            recent: VecDeque::with_capacity(RECENT + 1),
             line: None,
             doubt: 0,
             corridor: Corridor::default(),
@@ -172,27 +183,41 @@ impl Bounds {
             Some(Line { middle: Some(axis), .. }) => (axis.offset_at(local_ns), axis.rate),
             _ => (half, 0),
         };
+        let (recent_least, recent_most) = self.recent_range(local_ns)?;
+        let offset = offset.clamp(recent_least, recent_most.max(recent_least));
         let (low, high) = (most.saturating_sub(cap), least.saturating_add(cap));
         let offset = if low <= high { offset.clamp(low, high) } else { half };
-        let reach = most.saturating_sub(offset).max(offset.saturating_sub(least));
-        let dispersion = Dispersion::from_nanos(u64::try_from(reach).unwrap_or(0));
+        let reach = recent_most.saturating_sub(offset).max(offset.saturating_sub(recent_least));
+        let dispersion = Dispersion::from_nanos(u64::try_from(reach.min(cap)).unwrap_or(0));
         Some(Estimate { offset_ns: offset, dispersion, rate })
     }
 
-    /// The certain bounds of the server's lead at a local time: at least and at most, in nanoseconds.
+    /// The bounds of the server's lead at a local time, at least and at most, in nanoseconds, if no clock has jumped
+    /// during the last minutes.
     pub fn range(&self, local_ns: i64) -> Option<(i64, i64)> {
-        let (mut least, mut most) = self.cone?.at(&self.local, local_ns);
-        if let (Some(Line { at, feasible: Some(feasible), .. }), Some(steadiness)) =
-            (self.line, self.steadiness)
-        {
-            let passed = local_ns.saturating_sub(at).max(0);
-            let stray = i128::from(steadiness.stray_ns(passed.unsigned_abs()));
-            let highest = i128::from(feasible.highest) + feasible.steepest.times_up(passed) + stray;
-            let falling = Slope { num: -feasible.flattest.num, den: feasible.flattest.den };
-            let lowest = i128::from(feasible.lowest) - falling.times_up(passed) - stray;
-            (least, most) = (least.max(saturate(lowest)), most.min(saturate(highest)));
-        }
-        Some((least, most))
+        let cone = self.cone?.at(&self.local, local_ns);
+        Some(self.narrow(cone, self.line.and_then(|line| line.feasible), local_ns))
+    }
+
+    /// The same by the last [`RECENT`] exchanges alone, if no clock has jumped since the first of them.
+    pub fn recent_range(&self, local_ns: i64) -> Option<(i64, i64)> {
+        let max_freq_error = self.recent.iter().map(|cone| cone.max_freq_error).max()?;
+        let all = self.recent.iter().map(|cone| Cone { max_freq_error, ..*cone }.at(&self.local, local_ns));
+        let cone = all.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))?;
+        Some(self.narrow(cone, self.line.and_then(|line| line.recent), local_ns))
+    }
+
+    /// What a corridor leaves of a cone.
+    fn narrow(&self, cone: (i64, i64), corridor: Option<Feasible>, local_ns: i64) -> (i64, i64) {
+        let (Some(line), Some(feasible), Some(steadiness)) = (self.line, corridor, self.steadiness) else {
+            return cone;
+        };
+        let passed = local_ns.saturating_sub(line.at).max(0);
+        let stray = i128::from(steadiness.stray_ns(passed.unsigned_abs()));
+        let highest = i128::from(feasible.highest) + feasible.steepest.times_up(passed) + stray;
+        let falling = Slope { num: -feasible.flattest.num, den: feasible.flattest.den };
+        let lowest = i128::from(feasible.lowest) - falling.times_up(passed) - stray;
+        (cone.0.max(saturate(lowest)), cone.1.min(saturate(highest)))
     }
 
     /// Forgets all.
@@ -201,6 +226,7 @@ impl Bounds {
         self.cone = None;
         self.most.clear();
         self.least.clear();
+        self.recent.clear();
         self.line = None;
         self.doubt = 0;
     }
@@ -229,6 +255,10 @@ impl Bounds {
             return false;
         }
         self.cone = Some(cone);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Cone { max_freq_error: error, most: facts.most, least: facts.least });
         let drift = drift(&self.local, error);
         self.most.insert(facts.most, drift);
         let reversed = Fact { at: facts.least.at, height: facts.least.height.saturating_neg() };
@@ -238,25 +268,25 @@ impl Bounds {
 
     /// Draws the line anew; false if there is none.
     fn fit(&mut self, limit: Slope, now: i64) -> bool {
-        let mut line = Line { at: now, feasible: None, middle: None };
+        let mut line = Line { at: now, feasible: None, recent: None, middle: None };
         if let Some(steadiness) = self.steadiness {
-            let base = self.fill(steadiness, now);
-            match self.corridor.feasible(limit) {
+            match self.feasible(steadiness, limit, now, (i64::MIN, i64::MIN)) {
                 None if self.doubt > 0 => {
                     self.distrust();
                     return true;
                 }
                 None => return false,
-                Some(mut feasible) if self.doubt == 0 => {
-                    feasible.highest = feasible.highest.saturating_add(base);
-                    feasible.lowest = feasible.lowest.saturating_add(base);
-                    line.feasible = Some(feasible);
+                feasible if self.doubt == 0 => {
+                    line.feasible = feasible;
+                    let oldest = |at: fn(&Cone) -> i64| self.recent.iter().map(at).min().unwrap_or(now);
+                    let since = (oldest(|cone| cone.most.at), oldest(|cone| cone.least.at));
+                    line.recent = self.feasible(steadiness, limit, now, since);
                 }
                 Some(_) => {}
             }
         }
         if self.most.span_ns(now) >= MIN_SPAN_NS {
-            let base = self.fill(Steadiness::LIKELY, now);
+            let base = self.fill(Steadiness::LIKELY, now, (i64::MIN, i64::MIN));
             line.middle = self.corridor.middle(limit).map(|m| Axis {
                 at: now,
                 offset: m.offset.saturating_add(base),
@@ -282,16 +312,34 @@ impl Bounds {
         self.doubt = WINDOW;
     }
 
-    /// Fills the corridor with the windows' bounds, widened by their ages; returns what heights are counted from.
-    fn fill(&mut self, steadiness: Steadiness, now: i64) -> i64 {
+    /// The lines that keep the windows' bounds, upper and lower ones since then.
+    fn feasible(
+        &mut self,
+        steadiness: Steadiness,
+        limit: Slope,
+        now: i64,
+        since: (i64, i64),
+    ) -> Option<Feasible> {
+        let base = self.fill(steadiness, now, since);
+        let mut feasible = self.corridor.feasible(limit)?;
+        feasible.highest = feasible.highest.saturating_add(base);
+        feasible.lowest = feasible.lowest.saturating_add(base);
+        Some(feasible)
+    }
+
+    /// Fills the corridor with the windows' bounds, upper and lower ones since then, widened by their ages; returns what
+    /// heights are counted from.
+    fn fill(&mut self, steadiness: Steadiness, now: i64, since: (i64, i64)) -> i64 {
         let base = self.most.newest().map_or(0, |fact| fact.height);
         let point = |at: i64, height: i64| {
             let age = now.saturating_sub(at).clamp(0, FAR);
             let stray = i64::try_from(steadiness.stray_ns(age.unsigned_abs())).unwrap_or(i64::MAX);
             Point { x: age, y: height.saturating_add(stray).clamp(-FAR, FAR) }
         };
-        self.corridor.upper.build(self.most.iter().map(|f| point(f.at, f.height.saturating_sub(base))));
-        self.corridor.lower.build(self.least.iter().map(|f| point(f.at, f.height.saturating_add(base))));
+        let upper = self.most.iter().filter(|f| f.at >= since.0);
+        self.corridor.upper.build(upper.map(|f| point(f.at, f.height.saturating_sub(base))));
+        let lower = self.least.iter().filter(|f| f.at >= since.1);
+        self.corridor.lower.build(lower.map(|f| point(f.at, f.height.saturating_add(base))));
         base
     }
 }
