@@ -1,5 +1,13 @@
 //! Access units and their packets, whatever the payload format.
 
-mod packets;
+mod codec;
+mod depacketizer;
+mod packetizer;
+mod relay;
 
-pub use packets::{Packets, PacketsBuilder, Run};
+pub use codec::Codec;
+pub use depacketizer::{Depacketizer, Frame, PayloadError};
+pub use packetizer::{PacketizeError, Packetizer};
+pub use relay::Relay;
+
+pub use crate::rtp::{Packets, PacketsBuilder, Run};

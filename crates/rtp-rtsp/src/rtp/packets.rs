@@ -185,6 +185,12 @@ impl PacketsBuilder {
         true
     }
 
+    /// As [`finish`](Self::finish), for where a packet was pushed for certain; otherwise an empty one.
+    pub(crate) fn finish_some(self, key: bool) -> Packets {
+        let Self { data, stretches, count } = self;
+        Packets { data: data.freeze(), stretches, count, key }
+    }
+
     /// Bytes taken so far.
     pub fn len_bytes(&self) -> usize {
         self.data.len()
