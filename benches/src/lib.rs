@@ -1,6 +1,6 @@
 //! Speed of genlock's crates and programs, beside their peers.
 //!
-//! * `cargo run --release -p benches --bin timecode-table`: the comparisons of README.md in one go;
+//! * `cargo run --release -p benches --bin report`: everything that README.md claims, in one go;
 //! * `cargo bench -p benches`: the same contests under criterion, for work on one of them;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients.
 
@@ -8,6 +8,8 @@ mod clock;
 pub mod contest;
 pub mod contests;
 mod libltc;
+pub mod loads;
+pub mod plot;
 mod random;
 mod usage;
 

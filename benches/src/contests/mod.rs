@@ -8,5 +8,12 @@ pub use labels::labels;
 pub use ltc::ltc;
 pub use session::session;
 
+use crate::contest::Contest;
+
+/// All contests, in the order of the report.
+pub fn all() -> Vec<Contest> {
+    labels().into_iter().chain(ltc()).chain(session()).collect()
+}
+
 /// The entrant that every contest begins with.
 const OURS: &str = "genlock";

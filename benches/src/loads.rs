@@ -1,0 +1,88 @@
+//! What is measured of whole programs: a load program each, which starts the server and prints one JSON object.
+
+/// One load: a command, and which of its figures to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What is measured.
+    pub what: &'static str,
+    /// The load program and its arguments. `{bin}` stands for the folder of the built programs.
+    pub command: &'static [&'static str],
+    /// Figures to show: key in the object, heading, decimal places.
+    pub figures: &'static [Figure],
+    /// The same with ever more clients: option that counts them, and the figure to draw.
+    pub growth: Option<Growth>,
+}
+
+/// One figure of a load's result.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// Key in the JSON object.
+    pub key: &'static str,
+    /// Heading, unit included.
+    pub heading: &'static str,
+    /// Decimal places.
+    pub places: usize,
+}
+
+/// How a load is made to grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// The option that takes the number of clients.
+    pub option: &'static str,
+    /// The figure that is drawn over it.
+    pub figure: Figure,
+    /// Name of the plot's file.
+    pub file: &'static str,
+}
+
+/// How many clients a growing load goes through.
+pub const CLIENTS: [u32; 5] = [1, 10, 100, 1000, 5000];
+
+const fn figure(key: &'static str, heading: &'static str, places: usize) -> Figure {
+    Figure { key, heading, places }
+}
+
+const TIMECODE: &[Figure] = &[
+    figure("delivered_percent", "delivered, %", 2),
+    figure("drift_ms", "drift, ms", 2),
+    figure("deviation_p50_ms", "late, half, ms", 2),
+    figure("deviation_p99_ms", "late, 99 %, ms", 2),
+    figure("cpu_us_per_update", "CPU an update, µs", 2),
+    figure("resident_mib", "memory, MiB", 1),
+];
+
+/// All loads, in the order of the report.
+pub const ALL: &[Load] = &[
+    Load {
+        what: "timecode session, 100 clients, 30 frames/s",
+        command: &["smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "100"],
+        figures: TIMECODE,
+        growth: Some(Growth {
+            option: "--clients",
+            figure: figure("cpu_us_per_update", "CPU an update, µs", 2),
+            file: "timecode-clients.svg",
+        }),
+    },
+    Load {
+        what: "timecode session, 1000 clients, 30 frames/s",
+        command: &["smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "1000"],
+        figures: TIMECODE,
+        growth: None,
+    },
+    Load {
+        what: "ten timecode sessions, 1000 clients, 59.94 frames/s",
+        command: &[
+            "smpte-load",
+            "--spawn",
+            "{bin}/smpte-server",
+            "--clients",
+            "1000",
+            "--sessions",
+            "10",
+            "--rate",
+            "59.94",
+        ],
+        figures: TIMECODE,
+        growth: None,
+    },
+];
