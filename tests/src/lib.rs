@@ -181,3 +181,12 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
+
+/// The programs in the documents compile and hold what they say.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../docs/timecode.md")]
+    struct Timecode;
+    #[doc = include_str!("../../docs/camera.md")]
+    struct Camera;
+}
