@@ -50,9 +50,12 @@ pub use status::{CommandType, DeviceStatus, UploadState};
 pub use time::UnixTime;
 
 // protocol
+pub mod client;
 pub mod codec;
+pub mod config;
 pub mod error;
 pub mod message;
+pub mod server;
 
 pub use codec::{Dialect, Form, Style};
 pub use error::DecodeError;

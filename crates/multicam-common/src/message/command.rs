@@ -112,6 +112,24 @@ impl CommandMessage {
         Self { offset: Some(offset), length, ..self }
     }
 
+    /// START_RECORDING: at an instant of this clock of the device (extension).
+    #[must_use]
+    pub fn on_clock(self, clock: SchedulesOn) -> Self {
+        Self { schedule: Some(clock), ..self }
+    }
+
+    /// LIST_FILES: so many files at most, in a reply of up to 1 MiB (extension).
+    #[must_use]
+    pub fn with_limit(self, limit: u32) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// With the word that a device asks for (extension).
+    #[must_use]
+    pub fn with_auth(self, word: Option<Secret>) -> Self {
+        Self { auth: word, ..self }
+    }
+
     /// Naming a file. The id of a name is the name without its extension (sheet §9).
     #[must_use]
     pub fn with_file(self, name: &str) -> Self {

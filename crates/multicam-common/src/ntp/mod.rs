@@ -11,7 +11,9 @@
 mod client;
 mod filter;
 mod packet;
+mod service;
 
 pub use client::{NtpClient, NtpConfig, NtpReject, Query};
 pub use filter::{ClockEstimate, ClockFilter, FilterConfig, Sample};
 pub use packet::{NtpTimestamp, Packet, PacketError, respond};
+pub use service::{Never, TimeService};
