@@ -3,7 +3,7 @@
 //! Three layers, each usable without the next:
 //!
 //! * **media domain**: [`rtp`] and [`rtcp`] packets, the payload formats [`jpeg`], [`h264`] and [`h265`], the [`lab`]
-//!   dialect's packets, [`files`], and [`media`], which joins them (no_std);
+//!   dialect's packets, [`files`], [`media`], which joins them, and the [`receiver`] of a stream (no_std);
 //! * **descriptions and messages**: [`sdp`], [`rtsp`] (no_std);
 //! * **machines**: [`client`] and [`server`].
 //!
@@ -35,6 +35,7 @@ pub mod h265;
 pub mod jpeg;
 pub mod lab;
 pub mod media;
+pub mod receiver;
 pub mod rtcp;
 pub mod rtp;
 

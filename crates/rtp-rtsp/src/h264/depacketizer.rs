@@ -44,7 +44,10 @@ pub enum PayloadError {
 pub struct Depacketizer {
     limit: usize,
     unit: Option<AccessUnit>,
+    /// Packets are missing before the next one.
+    gap: bool,
     last_len: usize,
+    given_up: u64,
 }
 
 #[derive(Debug)]
@@ -62,15 +65,22 @@ struct AccessUnit {
 impl Depacketizer {
     /// A depacketizer that drops what an access unit has beyond `limit` bytes.
     pub const fn new(limit: usize) -> Self {
-        Self { limit, unit: None, last_len: 0 }
+        Self { limit, unit: None, gap: false, last_len: 0, given_up: 0 }
     }
 
-    /// Packets are missing before the next one: what it belongs to is damaged.
+    /// Packets are missing before the next one: what is being put together is damaged, and what the next one belongs
+    /// to may be.
     pub fn lost(&mut self) {
+        self.gap = true;
         if let Some(unit) = &mut self.unit {
             unit.damaged = true;
             unit.drop_fragments();
         }
+    }
+
+    /// Access units of which nothing was left to give.
+    pub const fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// Takes the next packet. Gives the access unit that ended with it or before it; with the one before it, where
@@ -95,7 +105,7 @@ impl Depacketizer {
             full: false,
         });
         let taken = unit.take(packet.payload, self.limit);
-        unit.damaged |= taken.is_err();
+        unit.damaged |= core::mem::take(&mut self.gap) || taken.is_err();
         if packet.header.marker && before.is_none() {
             let whole = self.flush();
             return taken.map(|()| whole.clone()).or_else(|e| whole.map_or(Err(e), |w| Ok(Some(w))));
@@ -114,6 +124,7 @@ impl Depacketizer {
             unit.drop_fragments();
         }
         if unit.data.is_empty() {
+            self.given_up += 1;
             return None;
         }
         self.last_len = unit.data.len();
@@ -246,6 +257,17 @@ mod tests {
         let frame = give(&mut d, true, 1, &[0x41, 5]).unwrap().unwrap();
         assert!(frame.damaged && !frame.key);
         assert_eq!(nal_units(&frame.data).collect::<Vec<_>>(), [&[0x41, 1], &[0x41, 5]]);
+    }
+
+    #[test]
+    fn a_gap_between_units_may_have_taken_of_both() {
+        let mut d = Depacketizer::new(1 << 20);
+        give(&mut d, false, 1, &[0x41, 1]).unwrap();
+        d.lost();
+        let before = give(&mut d, false, 2, &[0x41, 2]).unwrap().unwrap();
+        let after = give(&mut d, true, 2, &[0x41, 3]).unwrap().unwrap();
+        assert!(before.damaged && after.damaged);
+        assert!(!give(&mut d, true, 3, &[0x41, 4]).unwrap().unwrap().damaged);
     }
 
     #[test]

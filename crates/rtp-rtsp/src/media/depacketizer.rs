@@ -69,6 +69,15 @@ impl Depacketizer {
         }
     }
 
+    /// Frames of which at least one packet came and nothing was given. (Damaged access units of H.264 are given as
+    /// far as they came.)
+    pub const fn given_up(&self) -> u64 {
+        match &self.0 {
+            Kind::Jpeg(d) => d.given_up(),
+            Kind::H264(d) => d.given_up(),
+        }
+    }
+
     /// Takes the next packet; gives the access unit that it ended.
     ///
     /// # Errors
