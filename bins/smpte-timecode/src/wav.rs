@@ -293,7 +293,7 @@ fn parse_format(body: &[u8]) -> Result<(Encoding, u16, u32), WavError> {
         return wrong("number of channels", 0, "1 and up");
     }
     if sample_rate == 0 {
-        return wrong("sample rate", 0, "4000 and up");
+        return wrong("sample rate", 0, "4800 and up");
     }
     let encoding = match (tag, bits) {
         (PCM, 8) => Encoding::U8,

@@ -24,7 +24,7 @@ use super::word::Word;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecoderError {
-    /// LTC at normal speed needs about 4800 samples a second.
+    /// LTC at normal speed needs 4800 samples a second at 24 frames, 6000 at 30: 2.5 a bit.
     #[error("sample rate {found} is not from {min} to {max}")]
     SampleRate {
         /// The lowest.
@@ -39,9 +39,10 @@ pub enum DecoderError {
 /// Finds LTC in a stream of samples.
 ///
 /// Takes pieces of any size; what it finds does not depend on them. Works forwards and backwards, from 1/20 of
-/// normal speed up to where a bit has 2.3 samples (at 48 kHz ten times normal speed at 24 and 25 frames a second, 8.5
-/// times at 30), at any level, on hum and direct voltage, and in noise as strong as the signal. Reports no label that
-/// is not certain: see [`Continuity`] and [`DecodedWord::confidence`].
+/// normal speed up to where a bit has 2.5 samples (at 48 kHz ten times normal speed at 24 frames a second, 8 times at
+/// 30), at any level, on hum and direct voltage, and in noise as strong as the signal. Reports no label that
+/// is not certain. Of a clean signal with 3.1 samples a bit or more every whole word is reported; with fewer the first
+/// and last may be missed, and below 3 an only word is: see [`Continuity`] and [`DecodedWord::confidence`].
 ///
 /// A word is reported some hundred samples after its end, the first one after a start or a jump a word later.
 ///
@@ -107,16 +108,20 @@ const MIN_CLEAN: u32 = 16;
 const MAX_CLEAN: u32 = 1024;
 /// Fewer words than this by run lengths were too few for the change.
 const LONG_RUN: u32 = 10;
-/// A signal without a word for this many cells is none, or its speed is not what it seemed.
+/// A signal that had words and has had none for this many cells is none any more.
 const MAX_WORDLESS: u32 = 250;
+/// One that never had a word is none, or its speed is not what it seemed: this many cells have a whole word in them.
+const MAX_WORDLESS_AT_FIRST: u32 = 2 * Word::BITS + 10;
+/// Cells after which a signal without a word is looked at for weak ones: those of a word.
+const FIRST_CHECK: u32 = Word::BITS;
 /// Cells a second at the slowest: 80 bits at 24000/1001 words a second and 1/20 of normal speed.
 const SLOWEST_CELLS: u32 = 95;
 /// Cells that the history holds at the slowest: a word, and what the search needs.
 const CELLS_KEPT: u32 = 100;
 
 impl Decoder {
-    /// The fewest samples a second.
-    pub const MIN_SAMPLE_RATE: u32 = 4000;
+    /// The fewest samples a second: 2.5 a bit at 24 frames a second.
+    pub const MIN_SAMPLE_RATE: u32 = 4800;
     /// The most samples a second.
     pub const MAX_SAMPLE_RATE: u32 = 3_072_000;
 
@@ -270,10 +275,10 @@ impl Decoder {
         self.wordless_cells += 1;
         if let Some(word) = self.framer.push(cell) {
             self.take_word(&word, amplitude, found);
-        } else if self.wordless_cells > MAX_WORDLESS {
-            self.lose_signal(end, found);
-            // nor was it any before
-            return self.search.restart(end);
+        } else if self.words > 0 && self.wordless_cells > MAX_WORDLESS
+            || self.words == 0 && self.is_hopeless()
+        {
+            return self.lose_signal(end, found);
         }
         let Mode::Soft(tracker) = &self.mode else { return };
         let is_clean = tracker.clean_cells() >= self.wanted_clean && !self.history.has_ended();
@@ -282,6 +287,13 @@ impl Decoder {
             self.run_words = 0;
             self.mode = Mode::Run;
         }
+    }
+
+    /// Whether what has had no word so far is not worth following: the search goes on from where it was, since the
+    /// speed may be another one. All user bits equal look like a signal at other speeds.
+    fn is_hopeless(&self) -> bool {
+        self.wordless_cells > MAX_WORDLESS_AT_FIRST
+            || self.wordless_cells == FIRST_CHECK && self.framer.is_all_weak()
     }
 
     fn take_word(&mut self, word: &Found, amplitude: f32, found: &mut impl FnMut(DecodedWord)) {

@@ -89,6 +89,11 @@ impl Framer {
         if is_word { self.complete(end) } else { None }
     }
 
+    /// Whether so many of the latest 160 checks failed that the speed cannot be right.
+    pub(super) fn is_all_weak(&self) -> bool {
+        self.weak_starts.count() + self.weak_middles.count() > 2 * MAX_WEAK
+    }
+
     #[cold]
     #[expect(
         clippy::indexing_slicing,
@@ -100,10 +105,8 @@ impl Framer {
         let reverse = self.bits.high != Word::SYNC;
         let bits = if reverse { self.bits.last_sixty_four().reverse_bits() } else { self.bits.low };
         // the transition at the start of the first cell may be weak where the signal begins
-        let weak = self.weak_starts.low.count_ones() - (self.weak_starts.low & 1 != 0) as u32
-            + self.weak_starts.high.count_ones()
-            + self.weak_middles.low.count_ones()
-            + self.weak_middles.high.count_ones();
+        let first_start = u32::from(self.weak_starts.low & 1 != 0);
+        let weak = self.weak_starts.count() - first_start + self.weak_middles.count();
         let quality = (first..self.cells).map(|cell| self.qualities[cell as usize % KEPT]).min().unwrap_or(0);
         let start = self.starts[first as usize % KEPT];
         (weak <= MAX_WEAK).then_some(Found { bits, reverse, weak, quality, start, end, cells: self.cells })
@@ -124,6 +127,10 @@ impl Register {
     fn push(&mut self, bit: bool) {
         self.low = self.low >> 1 | u64::from(self.high & 1) << 63;
         self.high = self.high >> 1 | u16::from(bit) << 15;
+    }
+
+    fn count(self) -> u32 {
+        self.low.count_ones() + self.high.count_ones()
     }
 
     /// The oldest sixteen.

@@ -72,23 +72,31 @@ impl Search {
     /// A signal, if one can be found in what has come.
     pub(super) fn find(&mut self, history: &History) -> Option<Lock> {
         let (tail, head) = (history.tail(), history.head());
+        let floor = u64::try_from(self.floor >> 16).unwrap_or(0).max(tail);
         for (band, next) in self.next.iter_mut().enumerate().take(self.bands) {
             let band = Band::new(band);
             *next = (*next).max(tail);
             while *next + band.window() <= head {
-                let window = Window::new(history, *next, band);
-                *next += band.window();
-                if let Some(lock) = window.best() {
+                let (start, step) = (*next, band.window());
+                *next += step;
+                let mut best = Window::new(history, start, band).best();
+                if matches!(best, Best::Alike) {
+                    // the sync word of an only word with all bits alike may lie across two windows
+                    *next = start + step.div_ceil(2);
+                    if let Some(before) = start.checked_sub(step / 2).filter(|&before| before >= floor) {
+                        best = Window::new(history, before, band).best();
+                    }
+                }
+                if let Best::Lock(lock) = best {
                     return Some(lock);
                 }
             }
             if history.has_ended() && *next < head {
                 // the last stretch, as far back as a whole window reaches
-                let floor = u64::try_from(self.floor >> 16).unwrap_or(0).max(tail);
                 let start = head.saturating_sub(band.window()).max(floor);
                 *next = head;
-                let is_whole = start + band.window() <= head;
-                if let Some(lock) = is_whole.then(|| Window::new(history, start, band)).and_then(|w| w.best())
+                if start + band.window() <= head
+                    && let Best::Lock(lock) = Window::new(history, start, band).best()
                 {
                     return Some(lock);
                 }
@@ -125,6 +133,14 @@ impl Band {
     }
 }
 
+/// What a window has.
+enum Best {
+    None,
+    /// Cells that fit, but only ones or only zeros.
+    Alike,
+    Lock(Lock),
+}
+
 /// A window's running sum.
 struct Window {
     /// `sums[n]` is the sum of the first n, less their mean.
@@ -156,11 +172,12 @@ impl Window {
     }
 
     /// The period and phase that fit best, if any does.
-    fn best(&self) -> Option<Lock> {
+    fn best(&self) -> Best {
         if !self.is_lively {
-            return None;
+            return Best::None;
         }
         let mut best: Option<Fit> = None;
+        let mut is_alike = false;
         let mut period = self.band.shortest;
         while period < self.band.shortest * Band::WIDTH {
             // later than the window's start, so that a finer phase can be earlier
@@ -170,12 +187,16 @@ impl Window {
                     let starts = FINE_PHASES.map(|phase| coarse.start + period * phase);
                     self.fits(starts, period * factor, CELLS)
                 });
-                let fine = fine.flatten().flatten().filter(Fit::has_both);
+                let fine = fine.flatten().flatten().inspect(|_| is_alike = true).filter(Fit::has_both);
                 best = fine.chain(best).max_by(|a, b| a.quality.total_cmp(&b.quality));
             }
             period *= COARSE_STEP;
         }
-        best.map(|fit| self.lock(&fit))
+        match best {
+            Some(fit) => Best::Lock(self.lock(&fit)),
+            None if is_alike => Best::Alike,
+            None => Best::None,
+        }
     }
 
     /// The fits of so many cells of this period from these starts, if there are any.

@@ -191,11 +191,12 @@ impl Sequence {
     }
 
     /// The signal is gone after this many cells: no word will follow right on the last one. The only word of the
-    /// stream so far, with less than another before and after it, is reported if it is clean.
+    /// stream so far, with less than another before and after it, is reported if it is clean and not too short.
     pub(super) fn signal_lost(&mut self, cells: u64, report: &mut impl FnMut(DecodedWord)) {
         if let [Some(held), None, ..] = self.held {
             let is_alone = self.held_cells < 2 * WORD_CELLS && cells - self.held_cells < WORD_CELLS;
-            if is_alone && self.last.is_none() && !held.is_doubtful() {
+            let is_sure = !held.is_doubtful() && held.length_in_256ths() >= 256 * MIN_ALONE;
+            if is_alone && self.last.is_none() && is_sure {
                 self.report_held(report);
             }
         }
@@ -268,6 +269,9 @@ fn position(fixed: Fixed) -> Position {
 
 /// Cells of a word.
 const WORD_CELLS: u64 = Word::BITS as u64;
+/// Samples that an only word must have, three a bit: in fewer a wrong bit can look clean, and it takes neighbours to
+/// show it.
+const MIN_ALONE: u64 = 3 * WORD_CELLS;
 /// Gaps are bridged up to this many words: beyond, a small error of speed makes a whole word.
 const MAX_GAP: i64 = 500;
 

@@ -25,6 +25,8 @@ const WEAK_MIDDLE: f32 = 0.4;
 /// The same for a cell that is bad: one that speaks against there being a signal.
 const BAD_STEP: f32 = 0.4;
 const BAD_MIDDLE: f32 = 0.55;
+/// Of two neighbouring steps one below this part of the other is that of a signal that begins or ends.
+const ONE_SIDED: f32 = 0.7;
 /// In cells shorter than this the few samples alone make clean steps look weak: only what is bad counts.
 const FEW_SAMPLES: Fixed = 5 * ONE;
 /// A bad cell adds this to the trouble, a good one takes 1 away.
@@ -125,6 +127,8 @@ pub(super) struct Tracker {
     trouble: u32,
     trouble_since: Fixed,
     clean: u32,
+    /// Whether a whole step was seen: at the first transition of a signal there is only half of one.
+    begun: bool,
     ended: bool,
 }
 
@@ -141,6 +145,7 @@ impl Tracker {
             trouble: 0,
             trouble_since: boundary,
             clean: 0,
+            begun: false,
             ended: false,
         }
     }
@@ -179,11 +184,13 @@ impl Tracker {
                 break;
             }
             let late = before.late.clamp(-period / 8, period / 8);
-            boundary = start + late / 4;
-            period -= late / 32;
+            let (phase_gain, period_gain) = gains(period < FEW_SAMPLES, true);
+            boundary = start + late / phase_gain;
+            period -= late / period_gain;
             edge = before;
         }
-        Lock { boundary: boundary.max(0), period, amplitude }
+        // may be up to an eighth of a cell before the stream: moved, it would be out of step with the rest
+        Lock { boundary, period, amplitude }
     }
 
     /// The next cell.
@@ -192,7 +199,8 @@ impl Tracker {
         let (start, end) = (self.boundary, self.boundary + self.period);
         let head = fixed(history.head());
         let is_last = history.has_ended() && end + half > head;
-        if self.ended || !is_last && end + half + ONE > head || is_last && end > head + half / 2 {
+        let is_awaited = !history.has_ended() && end + half + ONE > head;
+        if self.ended || is_awaited || is_last && end > head + half / 2 {
             return Step::Wait;
         }
         let edge = Edge::at(history, end, half);
@@ -202,6 +210,7 @@ impl Tracker {
         let weak_start = self.edge.known && is_below(weak_step, &self.edge, self.amplitude);
         let bad_start = self.edge.known && is_below(BAD_STEP, &self.edge, self.amplitude);
         let bad_end = edge.known && is_below(BAD_STEP, &edge, self.amplitude);
+        self.begun |= self.edge.known && !is_below(WEAK_STEP, &self.edge, self.amplitude);
         let bad = judged.is_bad || bad_end;
         if bad {
             if self.trouble == 0 {
@@ -221,7 +230,7 @@ impl Tracker {
         if !bad && edge.known {
             self.amplitude += (edge.step().abs() / 2.0 - self.amplitude) / 8.0;
         }
-        let (phase_gain, period_gain) = if self.cells < SETTLING { (4, 32) } else { (8, 64) };
+        let (phase_gain, period_gain) = gains(is_short, self.cells < SETTLING);
         self.boundary = end + late / phase_gain;
         self.period += late / period_gain;
         self.edge = edge;
@@ -231,9 +240,9 @@ impl Tracker {
             bit: judged.one,
             weak_start,
             // a start that does not even tell up from down speaks against the bit itself
-            weak_middle: bad_start || if is_short { judged.is_bad } else { judged.weak_middle },
+            weak_middle: bad_start && self.begun || if is_short { judged.is_bad } else { judged.weak_middle },
             quality: judged.quality,
-            start,
+            start: start.max(0),
             end: self.boundary,
         })
     }
@@ -261,6 +270,17 @@ impl Tracker {
     }
 }
 
+/// What part of the time that a boundary is late the next is moved by, and the period. Few samples say little about
+/// where between them an edge is, and near a whole number of them in a cell it is the same little for many cells.
+fn gains(is_short: bool, settles: bool) -> (Fixed, Fixed) {
+    match (is_short, settles) {
+        (false, true) => (4, 32),
+        (false, false) => (8, 64),
+        (true, true) => (6, 96),
+        (true, false) => (12, 256),
+    }
+}
+
 /// What two boundaries say of the cell between them.
 struct Judgement {
     one: bool,
@@ -273,7 +293,7 @@ impl Judgement {
     fn of(start: &Edge, end: &Edge, amplitude: f32) -> Self {
         let middle = end.before - start.after;
         let (one, step) = match (start.known, end.known) {
-            (true, true) => (start.rises() == end.rises(), (start.step().abs() + end.step().abs()) / 2.0),
+            (true, true) => (start.rises() == end.rises(), both(start.step().abs(), end.step().abs())),
             (true, false) => (middle.abs() > start.step().abs() / 2.0, start.step().abs()),
             (false, true) => (middle.abs() > end.step().abs() / 2.0, end.step().abs()),
             (false, false) => (middle.abs() > amplitude, 2.0 * amplitude),
@@ -289,7 +309,9 @@ impl Judgement {
             }
             (true, false, _) => step.copysign(middle),
         };
-        let error = (middle - expected).abs();
+        // a middle step larger than expected speaks less against it: in few samples a transition beside it is blurred
+        let is_beyond = middle.abs() > expected.abs() && (middle > 0.0) == (expected > 0.0) && one;
+        let error = (middle - expected).abs() * if is_beyond { 0.5 } else { 1.0 };
         let weakest_step = start.known_step(amplitude).min(end.known_step(amplitude));
         let margin = (1.0 - error / step.max(f32::MIN_POSITIVE)).min(weakest_step / (2.0 * amplitude));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
@@ -298,6 +320,13 @@ impl Judgement {
         let agrees = |part: f32| error <= part * step;
         Self { one, weak_middle: !agrees(WEAK_MIDDLE), is_bad: !agrees(BAD_MIDDLE), quality }
     }
+}
+
+/// What two steps say the usual one is: their mean, but where one is so small that the signal begins or ends there,
+/// the other.
+fn both(a: f32, b: f32) -> f32 {
+    let larger = a.max(b);
+    if a.min(b) < ONE_SIDED * larger { larger } else { (a + b) / 2.0 }
 }
 
 impl Edge {
