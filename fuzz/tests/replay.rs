@@ -11,8 +11,8 @@ use fuzz::{TARGETS, Target};
 /// Damaged inputs of each target.
 const MUTATIONS: u32 = 20_000;
 /// Damaged inputs of those targets in which a decoder looks for a signal, a millisecond each.
-const SLOW_MUTATIONS: u32 = 4000;
-const SLOW: [&str; 2] = ["smpte_ltc_runs", "smpte_ltc_samples"];
+const SLOW_MUTATIONS: u32 = 500;
+const SLOW: [&str; 3] = ["smpte_ltc_runs", "smpte_ltc_samples", "smpte_ltc_signal"];
 /// Damage does not make inputs longer than this.
 const MAX_LEN: usize = 4096;
 

@@ -166,10 +166,7 @@ impl Vitc {
     ///
     /// [`VitcError::NoSignal`] if there is nothing like it, else what is wrong with the bits.
     pub fn read(line: &[u8]) -> Result<Self, VitcError> {
-        Slicer::new(line)
-            .and_then(|slicer| slicer.bits())
-            .ok_or(VitcError::NoSignal)
-            .and_then(Self::from_bits)
+        Slicer::new(line).ok_or(VitcError::NoSignal)?.read()
     }
 }
 
@@ -240,6 +237,10 @@ struct Slicer<'a> {
 impl<'a> Slicer<'a> {
     /// Darks and lights nearer than this are no code.
     const MIN_CONTRAST: u8 = 32;
+    /// How far the width of a single bit may be off, both of its edges between pixels: tried one after the other.
+    const PULSE_ERRORS: [i64; 4] = [24, 64, 96, 160];
+    /// Two pixels, less what edges are misplaced by over a group.
+    const MIN_WIDTH: i64 = 2 * 256 - 13;
 
     fn new(line: &'a [u8]) -> Option<Self> {
         let (low, high) = (line.iter().min()?, line.iter().max()?);
@@ -247,22 +248,39 @@ impl<'a> Slicer<'a> {
         (contrast >= Self::MIN_CONTRAST).then_some(Self { line, threshold: low + contrast / 2 })
     }
 
-    /// The bits from the first rise on that is followed by sync bits all along.
-    fn bits(&self) -> Option<u128> {
+    /// The code from the first rise on that is followed by sync bits all along; if none is right, what is wrong with
+    /// the first.
+    fn read(&self) -> Result<Vitc, VitcError> {
+        let mut wrong = VitcError::NoSignal;
         let mut from = 0;
-        loop {
-            let rise = self.edge(from, true)?;
-            let fall = self.edge(rise, false)?;
-            if let Some(bits) = self.bits_from(fall, fall - rise) {
-                return Some(bits);
+        while let Some(rise) = self.edge(from, true) {
+            let Some(fall) = self.edge(rise, false) else { break };
+            let (pulse, groups) = (fall - rise, i64::from(GROUP));
+            match self.bits(fall, pulse).map(Vitc::from_bits) {
+                Some(Ok(vitc)) => return Ok(vitc),
+                Some(Err(error)) if wrong == VitcError::NoSignal => wrong = error,
+                _ => {}
+            }
+            // of few pixels the first bit's width does not tell well where the second group is: try the falls near
+            // there, the nearest first, since a row of ones and zeros can be read at several widths
+            let expected = fall + groups * pulse;
+            for error in Self::PULSE_ERRORS.map(|error| groups * error) {
+                let mut second = (expected - error).max(fall);
+                while let Some(next) = self.edge(second, false).filter(|&next| next < expected + error) {
+                    if let Some(Ok(vitc)) = self.bits(fall, (next - fall) / groups).map(Vitc::from_bits) {
+                        return Ok(vitc);
+                    }
+                    second = next;
+                }
             }
             from = fall;
         }
+        Err(wrong)
     }
 
-    /// The bits, if the first sync one is `width` wide and ends at `fall`.
-    fn bits_from(&self, fall: i64, width: i64) -> Option<u128> {
-        if width < 2 * 256 {
+    /// The bits, if they are about `width` wide and the first one ends at `fall`.
+    fn bits(&self, fall: i64, width: i64) -> Option<u128> {
+        if width < Self::MIN_WIDTH {
             return None;
         }
         let (mut bits, mut width, mut group_fall) = (0_u128, width, fall);
@@ -285,7 +303,8 @@ impl<'a> Slicer<'a> {
 
     /// The first rise (or fall) through the threshold after `from`.
     fn edge(&self, from: i64, rise: bool) -> Option<i64> {
-        let first = usize::try_from(from / 256).ok()?;
+        // between the middles of the pixels either side of it
+        let first = usize::try_from((from - 128).max(0) / 256).ok()?;
         let pairs = self.line.get(first..)?.windows(2).zip(i64::try_from(first).ok()?..);
         pairs.filter_map(|(pair, at)| self.crossing(pair, at, rise)).find(|&at| at > from)
     }
@@ -317,6 +336,23 @@ mod tests {
         for (layout, mark) in [(FlagLayout::Lines525, 35), (FlagLayout::Lines625, 75)] {
             let address = Address::default().with_field_mark(layout, true);
             assert!(Vitc::new(address).bit(mark));
+        }
+    }
+
+    #[test]
+    fn lines_of_all_widths() {
+        for bits in [0, u64::MAX, 0x0123_4567_89ab_cdef, 0xaaaa_aaaa_aaaa_aaaa, 0x5555_5555_5555_5555] {
+            let vitc = Vitc::new(Address::from_bits(bits));
+            // from two pixels a bit on
+            for bit_width in (512..2400).step_by(7) {
+                for start in (256..1024).step_by(37) {
+                    for (low, high) in [(16, 191), (0, 64), (127, 254)] {
+                        let mut line = [0; 900];
+                        vitc.draw(LineShape { start, bit_width, low, high }, &mut line);
+                        assert_eq!(Vitc::read(&line), Ok(vitc), "{bits:x} at {start}, {bit_width} a bit");
+                    }
+                }
+            }
         }
     }
 

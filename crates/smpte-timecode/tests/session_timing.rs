@@ -165,3 +165,16 @@ fn positions_are_those_of_the_grid_however_late_the_wake() {
         assert!(at <= stage.now.as_nanos() - START.as_nanos());
     }
 }
+
+/// No next frame can be told there, and yet the call comes back.
+#[test]
+fn at_the_end_of_time_a_wake_does_what_is_due_once() {
+    let mut stage = Stage::with_defaults();
+    let a = stage.client(1);
+    stage.create(a, "25", "00:00:00:00");
+    stage.ask(a, START_LINE);
+    for _ in 0..3 {
+        stage.server.handle_timeout(Instant::from_nanos(u64::MAX));
+    }
+    while stage.server.poll_output().is_some() {}
+}

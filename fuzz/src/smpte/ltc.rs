@@ -64,7 +64,8 @@ pub fn ltc_runs(data: &[u8]) {
 }
 
 /// `rate, frame, sample rate, user bits, level, flags, words, lead, piece`: labels as a signal, and out of it again.
-/// With the flag 1 in reverse, with 2 as 16-bit integers. No label comes out that was not sent, and none is missing.
+/// With the flag 1 in reverse, with 2 as 16-bit integers. No label comes out that was not sent, and none is missing
+/// from five samples a bit on, below that none but the first and the last.
 pub fn ltc_signal(data: &[u8]) {
     let mut input = Input::new(data);
     let rate = take_rate(&mut input);
@@ -84,7 +85,7 @@ pub fn ltc_signal(data: &[u8]) {
         return;
     }
     let length = usize::try_from(encoder.start_of_word(count)).expect("a few words");
-    // with fewer samples a bit the first or last may be missing, and more take too long here
+    // with fewer samples a bit words may be missing, and more take too long here
     let word = encoder.start_of_word(count) / count;
     let cell = word / u64::from(Word::BITS);
     if word < 31 * u64::from(Word::BITS) / 10 || cell > 30 {
@@ -103,8 +104,13 @@ pub fn ltc_signal(data: &[u8]) {
     let step = if config.reverse { -step } else { step };
     let expected: Vec<_> = (0..count).map(|k| Ok(start + step * i64::try_from(k).unwrap())).collect();
     let labels: Vec<_> = words.iter().map(|word| word.timecode(rate)).collect();
-    assert_eq!(labels, expected, "{config:?}, {lead} before");
-    for (k, word) in (0..count).rev().zip(words.iter().rev()) {
+    let ends = if cell < 5 { 1 } else { 0 };
+    let first = expected.iter().position(|label| labels.first() == Some(label)).unwrap_or(0);
+    let is_whole = expected.get(first..).is_some_and(|from| from.starts_with(&labels));
+    let missing = expected.len() - labels.len().min(expected.len());
+    assert!(is_whole && first <= ends && missing <= 2 * ends, "{config:?}, {lead} before: {labels:?}");
+    let last = first as u64 + labels.len() as u64;
+    for (k, word) in (0..last).rev().zip(words.iter().rev()) {
         assert_eq!((word.user_bits(), word.reverse), (config.user_bits, config.reverse));
         let begin = lead as u64 + encoder.start_of_word(k);
         // before the first bit there is nothing that its edge could rise from

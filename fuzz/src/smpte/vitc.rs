@@ -44,8 +44,8 @@ fn digits(text: &str) {
 /// `address, bit width, start, low, contrast`
 fn drawn(input: &mut Input<'_>) {
     let vitc = Vitc::new(Address::from_bits(input.u64()));
-    // from 3.6 to 9 pixels a bit (at two, edges are not always found), and one before, so that there is a first edge
-    let bit_width = 922 + u32::from(input.u16()) % 1383;
+    // from 2 to 9 pixels a bit, and one before, so that there is a first edge
+    let bit_width = 512 + u32::from(input.u16()) % 1793;
     let start = 256 + u32::from(input.u16()) % (256 * 40);
     let low = input.byte() % 128;
     let high = low + 64 + input.byte() % 64;

@@ -41,8 +41,8 @@ pub enum DecoderError {
 /// Takes pieces of any size; what it finds does not depend on them. Works forwards and backwards, from 1/20 of
 /// normal speed up to where a bit has 2.5 samples (at 48 kHz ten times normal speed at 24 frames a second, 8 times at
 /// 30), at any level, on hum and direct voltage, and in noise as strong as the signal. Reports no label that
-/// is not certain. Of a clean signal with 3.1 samples a bit or more every whole word is reported; with fewer the first
-/// and last may be missed, and below 3 an only word is: see [`Continuity`] and [`DecodedWord::confidence`].
+/// is not certain. Of a clean signal with 5 samples a bit or more every whole word is reported; with fewer the first or
+/// last can be missed (seldom down to 3.1), and below 3 an only word is: see [`Continuity`] and [`DecodedWord::confidence`].
 ///
 /// A word is reported some hundred samples after its end, the first one after a start or a jump a word later.
 ///

@@ -118,6 +118,16 @@ impl History {
         self.sum(first, last) - part(from) * self.sample(first) + part(to) * self.sample(last)
     }
 
+    /// Means of `each` samples from number `start` on, one after the other; `each` is a power of two of which `start`
+    /// is a multiple.
+    pub(super) fn means(&self, start: u64, each: u32, means: &mut [f32]) {
+        let each = each as usize;
+        let (early, late) = self.blocks.as_flattened().split_at(self.index(start));
+        let (first, second) = means.split_at_mut(means.len().min(late.len() / each));
+        means_of(late, each, first);
+        means_of(early, each, second);
+    }
+
     /// The sum of the samples from number `first` to before `last`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "less than the ring holds")]
@@ -141,6 +151,38 @@ impl History {
     fn index(&self, position: u64) -> usize {
         position as usize & (self.blocks.as_flattened().len() - 1)
     }
+}
+
+/// Means of `each` samples, one after the other.
+#[inline]
+#[expect(clippy::cast_precision_loss, reason = "at most 2^15")]
+fn means_of(samples: &[f32], each: usize, means: &mut [f32]) {
+    let part = 1.0 / each as f32;
+    match each {
+        1 => means.iter_mut().zip(samples).for_each(|(mean, &sample)| *mean = sample),
+        2 => {
+            let pairs = samples.as_chunks::<2>().0;
+            means.iter_mut().zip(pairs).for_each(|(mean, [a, b])| *mean = (a + b) * part);
+        }
+        4 => {
+            let fours = samples.as_chunks::<4>().0;
+            means.iter_mut().zip(fours).for_each(|(mean, [a, b, c, d])| *mean = ((a + b) + (c + d)) * part);
+        }
+        _ => {
+            means.iter_mut().zip(samples.chunks_exact(each)).for_each(|(mean, some)| *mean = sum(some) * part)
+        }
+    }
+}
+
+/// The sum of a multiple of eight samples, eight sums side by side.
+#[inline]
+fn sum(samples: &[f32]) -> f32 {
+    let mut sums = [0.0; 8];
+    for eight in samples.as_chunks::<8>().0 {
+        sums.iter_mut().zip(eight).for_each(|(sum, sample)| *sum += sample);
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod samples;
 mod search;
 mod sequence;
 mod soft;
+mod steps;
 mod word;
 
 pub use decode::{Decoder, DecoderError};

@@ -246,7 +246,7 @@ impl Run {
 
 /// Which samples are above `middle`; the first is the lowest bit.
 #[inline]
-fn signs(block: &[f32; BLOCK], middle: f32) -> u64 {
+pub(super) fn signs(block: &[f32; BLOCK], middle: f32) -> u64 {
     // one byte a sample first: a form that compilers turn into vector compares
     let mut bytes = [0_u8; BLOCK];
     for (byte, &sample) in bytes.iter_mut().zip(block) {

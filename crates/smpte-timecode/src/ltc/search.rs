@@ -14,10 +14,12 @@
 
 use super::history::{Fixed, History, ONE};
 use super::soft::{Lock, fixed};
+use super::steps::{STRETCH, Steps};
 
 /// Cells that must fit, and how many of them are looked at first.
 const CELLS: usize = 16;
 const FIRST_CELLS: usize = 8;
+const FIRST_BOUNDARIES: u32 = 7;
 /// Sums in a window: 16 cells, one to shift by and a half, of the longest of a band, 8.2 sums with some for the grid.
 const WINDOW: usize = 144;
 /// Ones and zeros that a stretch must have at least.
@@ -75,28 +77,32 @@ impl Search {
         let floor = u64::try_from(self.floor >> 16).unwrap_or(0).max(tail);
         for (band, next) in self.next.iter_mut().enumerate().take(self.bands) {
             let band = Band::new(band);
-            *next = (*next).max(tail);
+            let align = |position: u64| position.next_multiple_of(band.summed.into());
+            *next = align((*next).max(tail));
             while *next + band.window() <= head {
                 let (start, step) = (*next, band.window());
                 *next += step;
-                let mut best = Window::new(history, start, band).best();
-                if matches!(best, Best::Alike) {
+                let mut found = best(history, start, band);
+                if matches!(found, Best::Alike) {
                     // the sync word of an only word with all bits alike may lie across two windows
-                    *next = start + step.div_ceil(2);
-                    if let Some(before) = start.checked_sub(step / 2).filter(|&before| before >= floor) {
-                        best = Window::new(history, before, band).best();
+                    *next = align(start + step / 2);
+                    if let Some(before) =
+                        start.checked_sub(step / 2).map(align).filter(|&before| before >= floor)
+                    {
+                        found = best(history, before, band);
                     }
                 }
-                if let Best::Lock(lock) = best {
+                if let Best::Lock(lock) = found {
                     return Some(lock);
                 }
             }
             if history.has_ended() && *next < head {
                 // the last stretch, as far back as a whole window reaches
-                let start = head.saturating_sub(band.window()).max(floor);
+                let last = head.saturating_sub(band.window());
+                let start = (last - last % u64::from(band.summed)).max(align(floor));
                 *next = head;
                 if start + band.window() <= head
-                    && let Best::Lock(lock) = Window::new(history, start, band).best()
+                    && let Best::Lock(lock) = best(history, start, band)
                 {
                     return Some(lock);
                 }
@@ -112,6 +118,10 @@ struct Band {
     shortest: f32,
     summed: u32,
     sums: usize,
+    /// How [`Steps`] looks at it: values first looked at, values compared and places a value.
+    first: usize,
+    half: usize,
+    places: u32,
 }
 
 impl Band {
@@ -119,17 +129,44 @@ impl Band {
     const WIDTH: f32 = core::f32::consts::SQRT_2 * 1.02;
 
     fn new(band: usize) -> Self {
+        let summed = if band < 2 { 1 } else { 1 << (band / 2 - 1) };
         match band {
-            0 => Self { shortest: 1.9, summed: 1, sums: 50 },
-            1 => Self { shortest: 2.7, summed: 1, sums: 72 },
-            _ if band.is_multiple_of(2) => Self { shortest: 4.0, summed: 1 << (band / 2 - 1), sums: 102 },
-            _ => Self { shortest: 5.657, summed: 1 << (band / 2 - 1), sums: WINDOW },
+            0 => Self { shortest: 1.9, summed, sums: 50, first: 25, half: 1, places: 4 },
+            1 => Self { shortest: 2.7, summed, sums: 72, first: 35, half: 1, places: 4 },
+            _ if band.is_multiple_of(2) => {
+                Self { shortest: 4.0, summed, sums: 102, first: 51, half: 2, places: 2 }
+            }
+            _ => Self { shortest: 5.657, summed, sums: WINDOW, first: 72, half: 3, places: 2 },
         }
     }
 
     /// Samples in a window, and from one to the next.
     fn window(self) -> u64 {
         self.sums as u64 * u64::from(self.summed)
+    }
+}
+
+/// The period and phase that fit a window best, if any does.
+fn best(history: &History, start: u64, band: Band) -> Best {
+    let mut values = [0.0; STRETCH];
+    history.means(start, band.summed, values.get_mut(..band.first).unwrap_or_default());
+    let steps = Steps::new(&values, band.first, band.half, band.places);
+    let (mut window, mut best, mut is_alike) = (None, None::<Fit>, false);
+    let mut period = band.shortest;
+    while period < band.shortest * Band::WIDTH {
+        if steps.may_be(period, FIRST_BOUNDARIES) {
+            let window = window.get_or_insert_with(|| Window::new(history, start, band));
+            if !window.is_lively {
+                return Best::None;
+            }
+            window.try_near(period, &mut best, &mut is_alike);
+        }
+        period *= COARSE_STEP;
+    }
+    match (best, &window) {
+        (Some(fit), Some(window)) => Best::Lock(window.lock(&fit)),
+        _ if is_alike => Best::Alike,
+        _ => Best::None,
     }
 }
 
@@ -152,14 +189,10 @@ struct Window {
 }
 
 impl Window {
-    #[expect(clippy::cast_precision_loss, reason = "at most 2^15")]
+    #[expect(clippy::cast_precision_loss, reason = "at most 144")]
     fn new(history: &History, start: u64, band: Band) -> Self {
         let mut values = [0.0; WINDOW];
-        let summed = u64::from(band.summed);
-        let starts = (start..).step_by(band.summed as usize);
-        for (value, start) in values.iter_mut().zip(starts).take(band.sums) {
-            *value = history.sum(start, start + summed) / summed as f32;
-        }
+        history.means(start, band.summed, values.get_mut(..band.sums).unwrap_or_default());
         let values = values.get(..band.sums).unwrap_or_default();
         let mean = values.iter().sum::<f32>() / band.sums as f32;
         let mut sums = [0.0; WINDOW + 2];
@@ -171,31 +204,17 @@ impl Window {
         Self { sums, band, start, is_lively: is_lively(values) }
     }
 
-    /// The period and phase that fit best, if any does.
-    fn best(&self) -> Best {
-        if !self.is_lively {
-            return Best::None;
-        }
-        let mut best: Option<Fit> = None;
-        let mut is_alike = false;
-        let mut period = self.band.shortest;
-        while period < self.band.shortest * Band::WIDTH {
-            // later than the window's start, so that a finer phase can be earlier
-            let starts = COARSE_PHASES.map(|phase| period * (0.125 + phase));
-            for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(peaks) {
-                let fine = FINE_PERIODS.into_iter().filter_map(|factor| {
-                    let starts = FINE_PHASES.map(|phase| coarse.start + period * phase);
-                    self.fits(starts, period * factor, CELLS)
-                });
-                let fine = fine.flatten().flatten().inspect(|_| is_alike = true).filter(Fit::has_both);
-                best = fine.chain(best).max_by(|a, b| a.quality.total_cmp(&b.quality));
-            }
-            period *= COARSE_STEP;
-        }
-        match best {
-            Some(fit) => Best::Lock(self.lock(&fit)),
-            None if is_alike => Best::Alike,
-            None => Best::None,
+    /// Tries one period, all phases of it, and where it fits those about it. Says whether any was all ones or zeros.
+    fn try_near(&self, period: f32, best: &mut Option<Fit>, is_alike: &mut bool) {
+        // later than the window's start, so that a finer phase can be earlier
+        let starts = COARSE_PHASES.map(|phase| period * (0.125 + phase));
+        for coarse in self.fits(starts, period, FIRST_CELLS).iter().flat_map(peaks) {
+            let fine = FINE_PERIODS.into_iter().filter_map(|factor| {
+                let starts = FINE_PHASES.map(|phase| coarse.start + period * phase);
+                self.fits(starts, period * factor, CELLS)
+            });
+            let fine = fine.flatten().flatten().inspect(|_| *is_alike = true).filter(Fit::has_both);
+            *best = fine.chain(*best).max_by(|a, b| a.quality.total_cmp(&b.quality));
         }
     }
 

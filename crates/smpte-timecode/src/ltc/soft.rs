@@ -184,7 +184,7 @@ impl Tracker {
                 break;
             }
             let late = before.late.clamp(-period / 8, period / 8);
-            let (phase_gain, period_gain) = gains(period < FEW_SAMPLES, true);
+            let (phase_gain, period_gain) = gains(period, true);
             boundary = start + late / phase_gain;
             period -= late / period_gain;
             edge = before;
@@ -230,7 +230,7 @@ impl Tracker {
         if !bad && edge.known {
             self.amplitude += (edge.step().abs() / 2.0 - self.amplitude) / 8.0;
         }
-        let (phase_gain, period_gain) = gains(is_short, self.cells < SETTLING);
+        let (phase_gain, period_gain) = gains(self.period, self.cells < SETTLING);
         self.boundary = end + late / phase_gain;
         self.period += late / period_gain;
         self.edge = edge;
@@ -272,8 +272,8 @@ impl Tracker {
 
 /// What part of the time that a boundary is late the next is moved by, and the period. Few samples say little about
 /// where between them an edge is, and near a whole number of them in a cell it is the same little for many cells.
-fn gains(is_short: bool, settles: bool) -> (Fixed, Fixed) {
-    match (is_short, settles) {
+fn gains(period: Fixed, settles: bool) -> (Fixed, Fixed) {
+    match (period < 13 * ONE / 4, settles) {
         (false, true) => (4, 32),
         (false, false) => (8, 64),
         (true, true) => (6, 96),
