@@ -1,1 +1,120 @@
-//! Limits and defaults.
+//! Limits and defaults of the machines.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use crate::auth::Credentials;
+use crate::codec::Limits;
+
+/// How a [`Server`](crate::server::Server) is set up.
+///
+/// ```
+/// use rtp_rtsp::config::{Publish, ServerConfig};
+///
+/// let mut config = ServerConfig::new([7; 32]);
+/// config.publish = Publish::Anywhere;
+/// assert_eq!(config.session_timeout.as_secs(), 60);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Seed of the generator of session names, nonces and first sequence numbers, from the operating system's
+    /// randomness.
+    pub rng_seed: [u8; 32],
+    /// What `Server` headers say. Default `genlock/` and this crate's version.
+    pub name: Cow<'static, str>,
+    /// What readers have to know; `None`: anyone may read.
+    pub readers: Option<Credentials>,
+    /// What publishers have to know; `None`: anyone may publish where [`publish`](Self::publish) lets them.
+    pub publishers: Option<Credentials>,
+    /// Where streams may be published. Default nowhere.
+    pub publish: Publish,
+    /// The program has files: paths that are no mounts are [asked for](crate::server::Event::FileWanted).
+    pub files: bool,
+    /// Sessions at once, readers and publishers; SETUP beyond gets 453. Default 10 000.
+    pub max_sessions: u32,
+    /// Sessions of one connection. Default 16.
+    pub max_sessions_per_connection: u16,
+    /// Published mounts at once; ANNOUNCE beyond gets 453. Default 256.
+    pub max_published: u32,
+    /// Without a sign of life for this long a session over UDP ends. Default 60 s (RFC 2326 §12.37).
+    pub session_timeout: Duration,
+    /// How long readers stay when their publisher is gone. Default 5 s.
+    pub publisher_gap: Duration,
+    /// How long a head may take from its first byte to its last. Default 10 s.
+    pub head_timeout: Duration,
+    /// How long PLAY waits for the first frame, so that `RTP-Info` can be true. Default 2 s.
+    pub play_wait: Duration,
+    /// Bytes of a head and of a body. Default 16 KiB and 64 KiB.
+    pub limits: Limits,
+    /// How JPEG is cut for readers of the classroom dialect.
+    pub lab_fragments: LabFragments,
+    /// The first group and port for readers that ask for multicast; each track of a mount takes the next two ports.
+    /// `None`: 461.
+    pub multicast: Option<(Ipv4Addr, u16)>,
+    /// Hops of multicast packets. Default 1.
+    pub multicast_ttl: u8,
+}
+
+/// Where streams may be published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Publish {
+    /// Nowhere: ANNOUNCE gets 403.
+    #[default]
+    Nowhere,
+    /// At any path that is not taken by a mount of the program.
+    Anywhere,
+    /// At these paths, without slashes at their ends.
+    At(Vec<String>),
+}
+
+/// How JPEG is cut for readers of the classroom dialect; its copies do not agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LabFragments {
+    /// All fragments of a frame have its number as sequence number (variant A).
+    #[default]
+    Same,
+    /// Each fragment has the next sequence number (variant B).
+    PerFragment,
+    /// One datagram for a frame, for as long as it fits (the original, C, J).
+    Whole,
+}
+
+impl ServerConfig {
+    /// The defaults, with this seed.
+    pub fn new(rng_seed: [u8; 32]) -> Self {
+        Self {
+            rng_seed,
+            name: Cow::Borrowed(concat!("genlock/", env!("CARGO_PKG_VERSION"))),
+            readers: None,
+            publishers: None,
+            publish: Publish::Nowhere,
+            files: false,
+            max_sessions: 10_000,
+            max_sessions_per_connection: 16,
+            max_published: 256,
+            session_timeout: Duration::from_secs(60),
+            publisher_gap: Duration::from_secs(5),
+            head_timeout: Duration::from_secs(10),
+            play_wait: Duration::from_secs(2),
+            limits: Limits { max_head: 16 << 10, max_body: 64 << 10 },
+            lab_fragments: LabFragments::Same,
+            multicast: None,
+            multicast_ttl: 1,
+        }
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("name", &self.name)
+            .field("publish", &self.publish)
+            .field("max_sessions", &self.max_sessions)
+            .finish_non_exhaustive()
+    }
+}

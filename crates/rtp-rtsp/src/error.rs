@@ -87,3 +87,24 @@ pub enum SdpError {
         limit: u16,
     },
 }
+
+/// Something that a program asked of a machine and that cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// Another mount has that path.
+    #[error("another mount has that path")]
+    PathTaken,
+    /// Paths have no empty parts, no dots at the start of a part, no backslashes and no control characters.
+    #[error("not a path for a mount")]
+    Path,
+    /// No track of that number.
+    #[error("no such track")]
+    NoSuchTrack,
+    /// There is no such mount (any more).
+    #[error("no such mount")]
+    NoSuchMount,
+    /// The payload type of a track's description cannot be read.
+    #[error("a track without a payload type")]
+    Media,
+}

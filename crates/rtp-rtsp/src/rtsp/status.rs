@@ -39,6 +39,8 @@ codes! {
     NOT_FOUND = 404 "Not Found";
     /// Not for this resource; `Allow` says which are.
     METHOD_NOT_ALLOWED = 405 "Method Not Allowed";
+    /// None of the types that the client takes.
+    NOT_ACCEPTABLE = 406 "Not Acceptable";
     /// The head was begun and not ended in time.
     REQUEST_TIMEOUT = 408 "Request Time-out";
     /// A head or body beyond the limit.

@@ -1,0 +1,91 @@
+//! A streaming server on sockets: the machine of `rtp-rtsp` under the driver.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use driver::{Driver, Events, Limits, UdpOptions};
+use machine::{QueueLimits, Service, SocketId};
+use rtp_rtsp::config::ServerConfig;
+use rtp_rtsp::server::{Event, Server, UdpPorts};
+use tokio::net::TcpListener;
+
+/// The machine has one door.
+const RTSP: Service = Service(0);
+const RTP_SOCKET: SocketId = SocketId(0);
+const RTCP_SOCKET: SocketId = SocketId(1);
+
+/// Bytes that the kernel may keep for a publisher while we are busy.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Bytes that the kernel may keep of what leaves for all readers.
+const SEND_BUFFER: usize = 4 << 20;
+
+/// A running streaming server: the driver's handle to it.
+pub type RtspServer = Driver<Server>;
+
+/// Starts a server without listeners and without sockets for UDP. Drop the events if nobody reads them, but not where
+/// the server has files: then they are asked for through them.
+pub fn start(config: ServerConfig) -> (RtspServer, Events<Event>) {
+    let mut limits = Limits::default();
+    limits.max_connections = usize::try_from(config.max_sessions).unwrap_or(usize::MAX).saturating_add(1024);
+    // A frame is one item: several of the largest have to find room. What waits is shared by all readers.
+    limits.queue = QueueLimits { max_bytes: 12 << 20, if_room_bytes: 8 << 20 };
+    // What a slow reader gets to see later is what waits here, so that it loses frames soon and whole.
+    limits.unsent_limit = Some(128 << 10);
+    Driver::start(Server::new(config), limits)
+}
+
+/// Serves RTSP and the classroom dialect.
+pub fn serve_tcp(server: &RtspServer, listener: TcpListener) {
+    server.serve_tcp(listener, RTSP);
+}
+
+/// Binds a pair of UDP ports at this address and lets sessions use it.
+///
+/// # Errors
+/// When no pair can be had.
+pub fn serve_udp(server: &RtspServer, address: IpAddr, multicast_ttl: u8) -> io::Result<(u16, u16)> {
+    let (rtp, rtcp) = bind_pair(address)?;
+    for socket in [&rtp, &rtcp] {
+        let socket = socket2::SockRef::from(socket);
+        if address.is_ipv4() {
+            socket.set_multicast_ttl_v4(multicast_ttl.into())?;
+        }
+    }
+    let ports = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
+    server.serve_udp(rtp, RTP_SOCKET, UdpOptions::PLAIN)?;
+    server.serve_udp(rtcp, RTCP_SOCKET, UdpOptions::PLAIN)?;
+    server.call(|machine, _| {
+        machine.set_udp(Some(UdpPorts { rtp: RTP_SOCKET, rtcp: RTCP_SOCKET, ports }));
+    });
+    Ok(ports)
+}
+
+/// Two sockets on ports that follow one another, the first even (RFC 3550 §11).
+///
+/// # Errors
+/// When none are free after many tries.
+pub fn bind_pair(address: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..64 {
+        let first = bind(SocketAddr::new(address, 0))?;
+        let port = first.local_addr()?.port();
+        let (rtp, rtcp) = if port % 2 == 0 { (port, port.checked_add(1)) } else { (port - 1, Some(port)) };
+        let Some(rtcp) = rtcp else { continue };
+        let other = if port % 2 == 0 { rtcp } else { rtp };
+        match bind(SocketAddr::new(address, other)) {
+            Ok(second) if port % 2 == 0 => return Ok((first, second)),
+            Ok(second) => return Ok((second, first)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    let options = socket2::SockRef::from(&socket);
+    // As much as the system allows.
+    let _ = options.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = options.set_send_buffer_size(SEND_BUFFER);
+    Ok(socket)
+}
