@@ -35,6 +35,10 @@ pub struct ServerConfig {
     pub publish: Publish,
     /// The program has files: paths that are no mounts are [asked for](crate::server::Event::FileWanted).
     pub files: bool,
+    /// Files begin anew at their end. Default: a BYE.
+    pub loop_files: bool,
+    /// Files that may be open at once. Default 64.
+    pub max_files: u16,
     /// Sessions at once, readers and publishers; SETUP beyond gets 453. Default 10 000.
     pub max_sessions: u32,
     /// Sessions of one connection. Default 16.
@@ -94,6 +98,8 @@ impl ServerConfig {
             publishers: None,
             publish: Publish::Nowhere,
             files: false,
+            loop_files: false,
+            max_files: 64,
             max_sessions: 10_000,
             max_sessions_per_connection: 16,
             max_published: 256,

@@ -201,7 +201,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, now: Instant, conn: ConnId, item: Item) {
+    pub(super) fn answer(&mut self, now: Instant, conn: ConnId, item: Item) {
         match item {
             Item::Request(request) => self.request(now, conn, request),
             Item::Lab(request) => self.lab_request(now, conn, request),

@@ -17,7 +17,7 @@ use crate::rtp::NtpTime;
 use crate::rtsp::StatusCode;
 
 /// Between two sender reports (RFC 3550 §6.2: at least 5 s).
-const REPORT_NS: u128 = 5_000_000_000;
+pub(super) const REPORT_NS: u128 = 5_000_000_000;
 
 impl Server {
     /// Sends a frame to all who read the track.

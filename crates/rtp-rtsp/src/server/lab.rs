@@ -34,7 +34,7 @@ impl Server {
             (Method::Setup, Some(_)) | (_, None) => StatusCode::NOT_VALID_IN_STATE,
             (Method::Play, Some(key)) => self.lab_play(now, key),
             (Method::Pause, Some(key)) => {
-                self.stop_playing(now, key);
+                self.stop_playing(key);
                 StatusCode::OK
             }
             (Method::Teardown, Some(key)) => {
@@ -75,7 +75,7 @@ impl Server {
         let mount = session.mount;
         self.add_reader(now, key, None, false);
         if self.file_range(mount).is_some() {
-            self.start_file(now, key, None);
+            self.resume_file(now, key);
         }
         StatusCode::OK
     }

@@ -239,9 +239,7 @@ impl Server {
     fn drop_mount(&mut self, now: Instant, id: MountId) {
         let Some(mount) = self.mounts.get(&id) else { return };
         let path = mount.path.clone();
-        let sessions: Vec<_> =
-            self.sessions.iter().filter(|(_, s)| s.mount == id).map(|(key, s)| (*key, s.conn)).collect();
-        for (key, conn) in sessions {
+        for (key, conn) in self.sessions_of(id) {
             self.say_bye(key);
             self.end_session(now, key);
             let others = self.conns.get(&conn).is_some_and(|c| !c.sessions.is_empty());
@@ -249,8 +247,14 @@ impl Server {
                 self.close(conn);
             }
         }
-        self.mounts.remove(&id);
-        self.paths.remove(&path);
+        if let Some(mount) = self.mounts.remove(&id) {
+            self.paths.remove(&path);
+            for (at, timer) in [(mount.gap_until, Timer::Gap(id)), (mount.unused_at, Timer::Unused(id))] {
+                if let Some(at) = at {
+                    self.timers.remove(&(at, timer));
+                }
+            }
+        }
     }
 
     fn event(&mut self, event: Event) {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use machine::{ConnId, Instant, UdpPeer};
 
 use super::event::{CarrierKind, MountKind, SessionKey};
+use super::file::Clip;
 use super::publish::Ingest;
 use crate::media::Packets;
 use crate::sdp::{Attribute, Description, Media};
@@ -27,6 +28,12 @@ pub(super) struct Mount {
     pub(super) publisher: Option<SessionKey>,
     /// When readers are let go if no publisher comes back.
     pub(super) gap_until: Option<Instant>,
+    /// What a file plays.
+    pub(super) clip: Option<Arc<dyn Clip>>,
+    /// Sessions, playing or not.
+    pub(super) sessions: usize,
+    /// When a file that nobody reads is forgotten.
+    pub(super) unused_at: Option<Instant>,
 }
 
 /// One stream of a mount.
@@ -99,7 +106,18 @@ impl Carrier {
 impl Mount {
     pub(super) fn new(path: Arc<str>, kind: MountKind, title: String, tracks: Vec<Track>) -> Self {
         let readers = BTreeMap::new();
-        Self { path, kind, title, tracks, readers, publisher: None, gap_until: None }
+        Self {
+            path,
+            kind,
+            title,
+            tracks,
+            readers,
+            publisher: None,
+            gap_until: None,
+            clip: None,
+            sessions: 0,
+            unused_at: None,
+        }
     }
 
     /// The description for readers; `range` is that of the whole.

@@ -83,7 +83,7 @@ impl Server {
                 };
                 match method {
                     Method::Play => self.play(now, conn, &request, key),
-                    Method::Pause => self.pause(now, conn, &request, key),
+                    Method::Pause => self.pause(conn, &request, key),
                     Method::Record => self.record(now, conn, &request, key),
                     _ => self.teardown(now, conn, &request, key),
                 }
@@ -148,12 +148,12 @@ impl Server {
         self.send(conn, reply.finish());
     }
 
-    fn pause(&mut self, now: Instant, conn: ConnId, request: &Request, key: SessionKey) {
+    fn pause(&mut self, conn: ConnId, request: &Request, key: SessionKey) {
         let state = self.sessions.get(&key).map(|s| s.state);
         if state == Some(State::Recording) {
             return self.reply(conn, StatusCode::NOT_VALID_IN_STATE, request.cseq());
         }
-        self.stop_playing(now, key);
+        self.stop_playing(key);
         let reply = self.writer(StatusCode::OK, request.cseq()).header("Session", self.session_header(key));
         self.send(conn, reply.finish());
     }

@@ -61,7 +61,7 @@ impl Server {
         &mut self,
         now: Instant,
         conn: ConnId,
-        mount: MountId,
+        id: MountId,
         role: Role,
     ) -> Option<SessionKey> {
         let too_many = self.sessions.len() >= usize::try_from(self.config.max_sessions).unwrap_or(usize::MAX);
@@ -80,7 +80,7 @@ impl Server {
             id: crate::auth::hex(&secret),
             conn,
             remote: c.remote,
-            mount,
+            mount: id,
             role,
             state: State::Ready,
             last_seen: now,
@@ -91,6 +91,12 @@ impl Server {
             file: None,
         };
         self.sessions.insert(key, session);
+        if let Some(mount) = self.mounts.get_mut(&id) {
+            mount.sessions += 1;
+            if let Some(at) = mount.unused_at.take() {
+                self.timers.remove(&(at, Timer::Unused(id)));
+            }
+        }
         self.timers.insert((now + self.config.session_timeout, Timer::Session(key)));
         Some(key)
     }
@@ -122,7 +128,7 @@ impl Server {
 
     /// Ends a session, whatever it does.
     pub(super) fn end_session(&mut self, now: Instant, key: SessionKey) {
-        self.stop_playing(now, key);
+        self.stop_playing(key);
         let Some(session) = self.sessions.remove(&key) else { return };
         for (_, carrier) in &session.tracks {
             self.expect_no_more(key, carrier);
@@ -135,6 +141,9 @@ impl Server {
         if session.role == Role::Publisher {
             self.publisher_left(now, session.mount, key);
         }
+        if let Some(mount) = self.mounts.get_mut(&session.mount) {
+            mount.sessions = mount.sessions.saturating_sub(1);
+        }
         self.mark_unused(now, session.mount);
     }
 
@@ -146,7 +155,7 @@ impl Server {
     }
 
     /// Takes a session from those that get frames.
-    pub(super) fn stop_playing(&mut self, now: Instant, key: SessionKey) {
+    pub(super) fn stop_playing(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if session.state == State::Playing {
             session.state = State::Ready;
@@ -156,9 +165,6 @@ impl Server {
         }
         if let Some(at) = session.frame_at.take() {
             self.timers.remove(&(at, Timer::Frame(key)));
-        }
-        if let Some(file) = &mut session.file {
-            file.stop(now);
         }
         let Some(mount) = self.mounts.get_mut(&session.mount) else { return };
         if mount.readers.remove(&key).is_some() {

@@ -187,7 +187,9 @@ impl Server {
 
     /// Group and ports of a track: two for each track of each mount, from the first on.
     fn group(&self, mount: MountId, track: usize) -> Option<(Ipv4Addr, (u16, u16))> {
-        let (group, first) = self.config.multicast?;
+        // Each reader of a file has a place of its own in it.
+        let shared = self.mounts.get(&mount)?.kind != super::MountKind::File;
+        let (group, first) = self.config.multicast.filter(|_| shared)?;
         let tracks = u16::try_from(crate::sdp::MAX_MEDIA).ok()?;
         let place = u16::try_from(mount.0 % 1024).ok()?.checked_mul(tracks)?.checked_add(u16::try_from(track).ok()?)?;
         let port = first.checked_add(place.checked_mul(2)?)?;

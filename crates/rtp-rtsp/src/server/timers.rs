@@ -54,6 +54,10 @@ impl Server {
             self.give_up(conn, StatusCode::REQUEST_TIMEOUT);
             return;
         }
+        if c.request.is_some() && now.saturating_since(c.last_item) >= patience {
+            self.give_up_file(now, conn);
+        }
+        let Some(c) = self.conns.get(&conn) else { return };
         let idle = now.saturating_since(c.last_item) >= self.config.session_timeout;
         if c.sessions.is_empty() && idle {
             self.close(conn);
