@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use crate::auth::Credentials;
 use crate::codec::Limits;
+use crate::lab::Fragments;
 
 /// How a [`Server`](crate::server::Server) is set up.
 ///
@@ -56,7 +57,7 @@ pub struct ServerConfig {
     /// Bytes of a head and of a body. Default 16 KiB and 64 KiB.
     pub limits: Limits,
     /// How JPEG is cut for readers of the classroom dialect.
-    pub lab_fragments: LabFragments,
+    pub lab_fragments: Fragments,
     /// The first group and port for readers that ask for multicast; each track of a mount takes the next two ports.
     /// `None`: 461.
     pub multicast: Option<(Ipv4Addr, u16)>,
@@ -74,18 +75,6 @@ pub enum Publish {
     Anywhere,
     /// At these paths, without slashes at their ends.
     At(Vec<String>),
-}
-
-/// How JPEG is cut for readers of the classroom dialect; its copies do not agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LabFragments {
-    /// All fragments of a frame have its number as sequence number (variant A).
-    #[default]
-    Same,
-    /// Each fragment has the next sequence number (variant B).
-    PerFragment,
-    /// One datagram for a frame, for as long as it fits (the original, C, J).
-    Whole,
 }
 
 impl ServerConfig {
@@ -108,7 +97,7 @@ impl ServerConfig {
             head_timeout: Duration::from_secs(10),
             play_wait: Duration::from_secs(2),
             limits: Limits { max_head: 16 << 10, max_body: 64 << 10 },
-            lab_fragments: LabFragments::Same,
+            lab_fragments: Fragments::Same,
             multicast: None,
             multicast_ttl: 1,
         }

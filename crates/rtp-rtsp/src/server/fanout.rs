@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use machine::{ConnId, Datagram, Instant, Keep, Output, Payload, UdpPeer};
 
+use super::lab;
 use super::mount::{Carrier, Framed};
 use super::play::live_reply;
 use super::session::rtcp_output;
@@ -53,7 +54,7 @@ impl Server {
         let mut framed = Framed::default();
         let mut udp: Vec<UdpPeer> = Vec::new();
         let mut group: Option<UdpPeer> = None;
-        let mut lab: Vec<(UdpPeer, u16)> = Vec::new();
+        let mut lab: Option<Option<Packets>> = None;
         let size = packets.len_bytes() as u64;
         for reader in mount.readers.values_mut().filter(|r| !r.waits) {
             let Some((_, carrier)) = reader.tracks.iter_mut().find(|(t, _)| *t == track) else { continue };
@@ -64,9 +65,11 @@ impl Server {
                     let data = Payload::Bytes(framed.on(*rtp, packets));
                     self.out.push_back(Output::Send { to: reader.conn, data, keep: Keep::IfRoom });
                 }
-                Carrier::Lab { to, frames } => {
-                    *frames = frames.wrapping_add(1);
-                    lab.push((*to, *frames));
+                Carrier::Lab { to, numbers } => {
+                    let fragments = self.config.lab_fragments;
+                    let cut = lab.get_or_insert_with(|| lab::cut(fragments, jpeg?, unix_ns));
+                    let Some(picture) = cut else { continue };
+                    self.out.extend(lab::outputs(*to, numbers, picture));
                 }
             }
             reader.frames += 1;
@@ -83,9 +86,6 @@ impl Server {
             track.count(now, packets);
         }
         self.report(now, id, track, unix_ns);
-        if !lab.is_empty() {
-            self.deliver_lab(id, track, packets, jpeg, &lab, unix_ns);
-        }
         for (key, conn) in begun {
             if let Some(session) = self.sessions.get_mut(&key)
                 && let Some(at) = session.play_at.take()

@@ -12,6 +12,7 @@ use machine::{ConnId, Datagram, Instant, Keep, Output, Payload};
 
 use super::event::MountKind;
 use super::fanout::{REPORT_NS, sender_report};
+use super::lab;
 use super::mount::{Carrier, PlayReply};
 use super::session::{State, rtcp_output};
 use super::timers::Timer;
@@ -312,13 +313,13 @@ impl Server {
         }
         play.played = Some(frame);
         let Some((_, carrier)) = reader.tracks.first_mut() else { return };
-        if let Carrier::Lab { to, frames } = carrier {
-            *frames = frames.wrapping_add(1);
-            reader.frames += 1;
-            let (to, number) = (*to, *frames);
+        if let Carrier::Lab { to, numbers } = carrier {
             let Some(jpeg) = clip.jpeg(frame) else { return };
-            reader.bytes += jpeg.len() as u64;
-            return self.send_lab(&[(to, number)], &jpeg, unix_ns);
+            let Some(picture) = lab::cut(self.config.lab_fragments, &jpeg, unix_ns) else { return };
+            reader.frames += 1;
+            reader.bytes += picture.len_bytes() as u64;
+            self.out.extend(lab::outputs(*to, numbers, &picture));
+            return;
         }
         let Some(packets) = clip.packets(frame, timestamp, &mut play.numbers) else { return };
         reader.frames += 1;

@@ -1,16 +1,18 @@
 //! The classroom dialect: its requests, and its frames.
 
-use bytes::Bytes;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use bytes::Bytes;
 use chacha20::rand_core::Rng;
-use machine::{ConnId, Instant, UdpPeer};
+use machine::{ConnId, Datagram, Instant, Output, UdpPeer};
 
 use super::mount::Carrier;
 use super::requests::Found;
 use super::session::{Role, State};
-use super::{MountId, Server, SessionKey};
+use super::{Event, MountId, Server, SessionKey};
 use crate::codec::{Item, LabRequest};
+use crate::lab::{FRAGMENT, Fragments, Numbering};
 use crate::media::Packets;
 use crate::rtsp::{Method, StatusCode};
 
@@ -61,7 +63,7 @@ impl Server {
             return StatusCode::NOT_ENOUGH_BANDWIDTH;
         };
         let to = UdpPeer { socket: udp.rtp, remote: SocketAddr::new(remote.ip(), port), local: Some(local) };
-        self.place_track(key, track, Carrier::Lab { to, frames: 0 });
+        self.place_track(key, track, Carrier::Lab { to, numbers: Numbering::new(self.config.lab_fragments, FRAGMENT) });
         StatusCode::OK
     }
 
@@ -89,16 +91,26 @@ impl Server {
         reply.extend_from_slice(sdp.unwrap_or_default().replace("\r\n", "\n").as_bytes());
         self.send(conn, Bytes::from(reply));
     }
+}
 
-    /// Sends a frame to readers of the dialect, each of which counts its own frames.
-    pub(super) fn deliver_lab(
-        &mut self,
-        _id: MountId,
-        _track: usize,
-        _packets: &Packets,
-        _jpeg: Option<&Bytes>,
-        _to: &[(UdpPeer, u16)],
-        _unix_ns: Option<i64>,
-    ) {
-    }
+/// Cuts a picture for readers of the dialect. One that is too long for one datagram goes in fragments.
+pub(super) fn cut(fragments: Fragments, jpeg: &[u8], unix_ns: Option<i64>) -> Option<Packets> {
+    let seconds = unix_ns.unwrap_or(0).div_euclid(1_000_000_000);
+    let [.., a, b, c, d] = seconds.to_be_bytes();
+    let seconds = u32::from_be_bytes([a, b, c, d]);
+    let cut = |fragments| Numbering::new(fragments, FRAGMENT).packetize(jpeg, seconds).ok();
+    cut(fragments).or_else(|| cut(Fragments::Same))
+}
+
+/// The cut picture on its way to one reader, with its own numbers.
+pub(super) fn outputs(
+    to: UdpPeer,
+    numbers: &mut Numbering,
+    picture: &Packets,
+) -> impl Iterator<Item = Output<Event>> + use<> {
+    let own = numbers.renumber(picture);
+    let runs: Vec<_> = own.runs().collect();
+    runs.into_iter().map(move |run| {
+        Output::Datagram(Datagram { to, data: run.data, segment: run.segment, stamp: None })
+    })
 }

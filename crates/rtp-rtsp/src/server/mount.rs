@@ -12,7 +12,8 @@ use machine::{ConnId, Instant, UdpPeer};
 use super::event::{CarrierKind, MountKind, SessionKey};
 use super::file::Clip;
 use super::publish::Ingest;
-use crate::media::Packets;
+use crate::lab::Numbering;
+use crate::media::{Codec, Packets};
 use crate::sdp::{Attribute, Description, Media};
 
 /// Something that can be read at a path.
@@ -42,7 +43,10 @@ pub(super) struct Track {
     /// Without connection, port and control: those are ours.
     pub(super) media: Media,
     pub(super) encoding: String,
+    pub(super) codec: Codec,
     pub(super) clock_rate: u32,
+    /// Of a published one.
+    pub(super) first_timestamp: u32,
     pub(super) ssrc: Option<u32>,
     pub(super) next_sequence: Option<u16>,
     /// Timestamp of the last frame, and when it passed.
@@ -89,7 +93,7 @@ pub(super) enum Carrier {
     Udp { rtp: UdpPeer, rtcp: UdpPeer },
     Tcp { rtp: u8, rtcp: u8 },
     Multicast { rtp: UdpPeer, rtcp: UdpPeer },
-    Lab { to: UdpPeer, frames: u16 },
+    Lab { to: UdpPeer, numbers: Numbering },
 }
 
 impl Carrier {
@@ -145,7 +149,7 @@ impl Mount {
 
     /// What lab readers can have: the first track of JPEG.
     pub(super) fn jpeg_track(&self) -> Option<usize> {
-        self.tracks.iter().position(|t| t.encoding.eq_ignore_ascii_case("JPEG"))
+        self.tracks.iter().position(|t| t.codec == Codec::Jpeg)
     }
 }
 
@@ -160,7 +164,9 @@ impl Track {
         media.formats.truncate(1);
         Some(Self {
             media,
+            codec: Codec::from_encoding_name(&map.encoding),
             encoding: map.encoding,
+            first_timestamp: 0,
             clock_rate: map.clock_rate,
             ssrc: None,
             next_sequence: None,
@@ -169,7 +175,7 @@ impl Track {
             bytes: 0,
             octets: 0,
             reported: None,
-            ingest: Ingest::default(),
+            ingest: Ingest::new(),
         })
     }
 

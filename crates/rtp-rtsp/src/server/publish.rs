@@ -1,7 +1,9 @@
 //! Streams that come in: ANNOUNCE, RECORD, and their packets.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use machine::{ConnId, Instant};
@@ -14,16 +16,15 @@ use super::session::{Role, State};
 use super::timers::Timer;
 use super::{Event, MountId, Server, SessionKey};
 use crate::message::Request;
-use crate::media::{Packets, PacketsBuilder};
-use crate::rtp::{Arrival, Bounds, HEADER_LEN, Offer, Packet, Released, ReorderBuffer, SequenceTracker};
+use crate::media::{Codec, Depacketizer, Packetizer, Packets, Relay};
+use crate::rtp::{
+    Arrival, Bounds, DEFAULT_MAX_PACKET, Offer, Outgoing, Packet, Released, ReorderBuffer, SequenceTracker,
+};
 use crate::rtsp::StatusCode;
 use crate::sdp::Description;
 
-/// A frame of more bytes or packets goes out in parts.
-const MAX_UNIT: usize = 2 << 20;
-const MAX_UNIT_PACKETS: u16 = 2048;
-/// After a gap timestamps go on at least this much later, in ticks of 90 kHz a frame at 25 fps.
-const STEP_90KHZ: u32 = 3600;
+/// A picture of more bytes is given up.
+const MAX_UNIT: usize = 4 << 20;
 
 /// A mount that a connection has announced and may record to.
 #[derive(Clone, Debug)]
@@ -32,30 +33,43 @@ pub(super) struct Announced {
     mount: MountId,
 }
 
-/// Packets of one track on their way from a publisher to readers: renumbered so that numbers go on where the
-/// publisher before left off, and put together to frames.
+/// Packets of one track on their way from a publisher to readers: put into order, renumbered so that numbers go on
+/// where the publisher before left off, and put together to frames.
 #[derive(Debug)]
 pub(super) struct Ingest {
-    /// What to add to the publisher's numbers; `None` before its first packet.
-    offsets: Option<(u16, u32)>,
-    sequence: Option<SequenceTracker>,
+    sequence: SequenceTracker,
     order: ReorderBuffer,
-    unit: Option<Unit>,
+    path: Option<Path>,
+    /// The next packet is the first of a publisher.
+    begins: bool,
 }
 
-impl Default for Ingest {
-    fn default() -> Self {
-        Self { offsets: None, sequence: None, order: ReorderBuffer::new(Bounds::default()), unit: None }
-    }
-}
-
-/// Packets of one timestamp that follow one another.
+/// What becomes of the packets.
 #[derive(Debug)]
-struct Unit {
-    builder: PacketsBuilder,
-    timestamp: u32,
-    next_sequence: u16,
-    key: bool,
+enum Path {
+    /// They are passed on.
+    Relay(Relay),
+    /// Pictures are taken out and packed anew: with one quantization table, as ffmpeg sends them, GStreamer paints wrong
+    /// colours; lab readers and previews want the pictures anyway.
+    Jpeg { unpack: Box<Depacketizer>, pack: Packetizer, offset: u32 },
+}
+
+impl Ingest {
+    pub(super) fn new() -> Self {
+        Self {
+            sequence: SequenceTracker::trusting(),
+            order: ReorderBuffer::new(Bounds::default()),
+            path: None,
+            begins: true,
+        }
+    }
+
+    /// What comes next is another publisher's.
+    fn restart(&mut self) {
+        self.sequence = SequenceTracker::trusting();
+        self.order.reset();
+        self.begins = true;
+    }
 }
 
 impl Server {
@@ -116,7 +130,7 @@ impl Server {
             if mount.takes(&tracks) {
                 for (old, new) in mount.tracks.iter_mut().zip(tracks) {
                     old.media = new.media;
-                    old.ingest = Ingest::default();
+                    old.ingest.restart();
                 }
                 return Ok(id);
             }
@@ -130,12 +144,14 @@ impl Server {
         let id = self
             .add_mount(path, MountKind::Published, title, media)
             .map_err(|_| StatusCode::UNSUPPORTED_MEDIA)?;
-        let ssrcs: Vec<_> = (0..crate::sdp::MAX_MEDIA).map(|_| (self.random_u32(), self.random_u32())).collect();
+        let draw = |_| (self.random_u32(), self.random_u32(), self.random_u32());
+        let numbers: Vec<_> = (0..crate::sdp::MAX_MEDIA).map(draw).collect();
         if let Some(mount) = self.mounts.get_mut(&id) {
-            for (track, (ssrc, sequence)) in mount.tracks.iter_mut().zip(ssrcs) {
+            for (track, (ssrc, sequence, timestamp)) in mount.tracks.iter_mut().zip(numbers) {
                 let [a, b, ..] = sequence.to_be_bytes();
                 track.ssrc = Some(ssrc);
                 track.next_sequence = Some(u16::from_be_bytes([a, b]));
+                track.first_timestamp = timestamp;
             }
         }
         // It is forgotten if nobody records to it.
@@ -183,7 +199,7 @@ impl Server {
         let Some(mount) = self.mounts.get_mut(&id).filter(|m| m.publisher == Some(key)) else { return };
         mount.publisher = None;
         for track in &mut mount.tracks {
-            track.ingest = Ingest::default();
+            track.ingest.restart();
         }
         // What comes next leans on nothing that came before.
         for reader in mount.readers.values_mut() {
@@ -221,8 +237,8 @@ impl Server {
         let id = session.mount;
         let Some(entry) = self.mounts.get_mut(&id).and_then(|m| m.tracks.get_mut(track)) else { return };
         let units = entry.take_packet(now, &data, over_udp);
-        for unit in units {
-            self.deliver(now, id, track, &unit, None);
+        for (packets, jpeg) in units {
+            self.deliver(now, id, track, &packets, jpeg.as_ref());
         }
     }
 }
@@ -243,185 +259,99 @@ impl Mount {
 impl Track {
     /// Whether its frames lean on one another.
     pub(super) fn leans(&self) -> bool {
-        self.media.kind == "video" && !self.encoding.eq_ignore_ascii_case("JPEG")
+        self.media.kind == "video" && self.codec != Codec::Jpeg
     }
 
-    /// Takes a publisher's packet; gives the frames that are whole with it.
-    fn take_packet(&mut self, now: Instant, data: &Bytes, over_udp: bool) -> Vec<Packets> {
+    /// Takes a publisher's packet; gives the frames that are whole with it, and the pictures of those of JPEG.
+    fn take_packet(&mut self, now: Instant, data: &Bytes, over_udp: bool) -> Vec<(Packets, Option<Bytes>)> {
         let mut out = Vec::new();
         let Ok(packet) = Packet::parse(data) else { return out };
         if !over_udp {
-            self.add_packet(now, data, &mut out);
+            self.add_packet(now, &packet, &mut out);
             return out;
         }
         // Over UDP packets are put into order first, doubled ones are left out.
-        let tracker = self.ingest.sequence.get_or_insert_with(SequenceTracker::trusting);
-        let arrival = tracker.update(packet.header.sequence);
+        let arrival = self.ingest.sequence.update(packet.header.sequence);
         let Some(extended) = arrival.extended() else { return out };
         if let Arrival::Restart { .. } = arrival {
             self.ingest.order.reset();
-            self.ingest.offsets = None;
+            self.ingest.begins = true;
         }
         match self.ingest.order.offer(extended) {
-            Offer::Next => self.add_packet(now, data, &mut out),
+            Offer::Next => self.add_packet(now, &packet, &mut out),
             Offer::Hold => self.ingest.order.hold(extended, now, data.clone()),
             Offer::Stale => {}
         }
         while let Some(released) = self.ingest.order.poll(now) {
-            if let Released::Packet { data, .. } = released {
-                self.add_packet(now, &data, &mut out);
+            if let Released::Packet { data, .. } = released
+                && let Ok(packet) = Packet::parse(&data)
+            {
+                self.add_packet(now, &packet, &mut out);
             }
         }
         out
     }
 
     /// Adds a packet, in its order, to the frame it is of.
-    fn add_packet(&mut self, now: Instant, data: &[u8], out: &mut Vec<Packets>) {
-        let Ok(packet) = Packet::parse(data) else { return };
-        let (sequence_offset, timestamp_offset) = match self.ingest.offsets {
-            Some(offsets) => offsets,
-            None => {
-                let next = self.next_sequence.unwrap_or(packet.header.sequence);
-                let timestamp = self.continued(now).unwrap_or(packet.header.timestamp);
-                let offsets = (
-                    next.wrapping_sub(packet.header.sequence),
-                    timestamp.wrapping_sub(packet.header.timestamp),
-                );
-                *self.ingest.offsets.insert(offsets)
-            }
+    fn add_packet(&mut self, now: Instant, packet: &Packet<'_>, out: &mut Vec<(Packets, Option<Bytes>)>) {
+        // Packets of other payload types were not agreed on.
+        if Some(packet.header.payload_type) != self.media.payload_type() {
+            return;
+        }
+        let begins = core::mem::take(&mut self.ingest.begins);
+        let gap = self.last.map(|(_, at)| now.saturating_since(at)).unwrap_or_default();
+        let gap = gap.max(Duration::from_millis(u64::from(begins)));
+        let continued = self.last.map_or(0, |(last, _)| last.wrapping_add(self.ticks(gap)));
+        let path = match self.ingest.path.take() {
+            Some(path) => path,
+            None => self.new_path(),
         };
-        let sequence = packet.header.sequence.wrapping_add(sequence_offset);
-        let timestamp = packet.header.timestamp.wrapping_add(timestamp_offset);
-        let framed = self.media.kind == "video";
-        let begins = self.begins_key(packet.payload);
-
-        let fits = self.ingest.unit.as_ref().is_none_or(|unit| {
-            unit.timestamp == timestamp
-                && unit.next_sequence == sequence
-                && unit.builder.len_bytes() < MAX_UNIT
-                && unit.builder.count() < MAX_UNIT_PACKETS
-        });
-        if !fits {
-            out.extend(self.ingest.finish());
-        }
-        let unit = self.ingest.unit.get_or_insert_with(|| Unit {
-            builder: PacketsBuilder::default(),
-            timestamp,
-            next_sequence: sequence,
-            key: false,
-        });
-        let header = renumbered(data, sequence, timestamp, self.ssrc.unwrap_or(packet.header.ssrc));
-        let taken = header.is_some_and(|(head, rest)| unit.builder.push(&[&head, rest]));
-        if taken {
-            unit.next_sequence = sequence.wrapping_add(1);
-            unit.key |= begins;
-        }
-        if packet.header.marker || !framed {
-            out.extend(self.ingest.finish());
-        }
-    }
-
-    /// The timestamp of a first packet now, where another publisher's were before.
-    fn continued(&self, now: Instant) -> Option<u32> {
-        let (last, at) = self.last?;
-        let ticks = now.saturating_since(at).as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
-        let step = u32::try_from(ticks).unwrap_or(u32::MAX).max(STEP_90KHZ / (90_000 / self.clock_rate.clamp(1, 90_000)));
-        Some(last.wrapping_add(step))
-    }
-
-    /// Whether a decoder can begin with this packet's frame.
-    fn begins_key(&self, payload: &[u8]) -> bool {
-        if self.media.kind != "video" {
-            return true;
-        }
-        if self.encoding.eq_ignore_ascii_case("H264") {
-            begins_key_h264(payload)
-        } else if self.encoding.eq_ignore_ascii_case("H265") {
-            begins_key_h265(payload)
-        } else {
-            true
-        }
-    }
-}
-
-impl Ingest {
-    fn finish(&mut self) -> Option<Packets> {
-        let Unit { builder, key, .. } = self.unit.take()?;
-        builder.finish(key)
-    }
-}
-
-/// A packet's first 12 bytes with other numbers, and the rest of it.
-fn renumbered(data: &[u8], sequence: u16, timestamp: u32, ssrc: u32) -> Option<([u8; HEADER_LEN], &[u8])> {
-    let (&[a, b, ..], rest) = data.split_first_chunk::<HEADER_LEN>()?;
-    let [s0, s1] = sequence.to_be_bytes();
-    let [t0, t1, t2, t3] = timestamp.to_be_bytes();
-    let [i0, i1, i2, i3] = ssrc.to_be_bytes();
-    Some(([a, b, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3], rest))
-}
-
-/// RFC 6184 §5.2: an IDR slice or a sequence parameter set, alone, aggregated, or at the start of fragments.
-fn begins_key_h264(payload: &[u8]) -> bool {
-    let is_key = |nal: u8| matches!(nal & 0x1f, 5 | 7);
-    match payload {
-        [head, rest @ ..] if head & 0x1f == 24 => {
-            let mut rest = rest;
-            while let Some((&[high, low], after)) = rest.split_first_chunk::<2>() {
-                let Some((nal, after)) = after.split_at_checked(u16::from_be_bytes([high, low]).into()) else {
-                    return false;
-                };
-                if nal.first().is_some_and(|n| is_key(*n)) {
-                    return true;
+        match self.ingest.path.insert(path) {
+            Path::Relay(relay) => {
+                if begins && self.last.is_some() {
+                    relay.restart(gap);
                 }
-                rest = after;
+                relay.push(packet);
+                out.extend(core::iter::from_fn(|| relay.poll()).map(|packets| (packets, None)));
             }
-            false
+            Path::Jpeg { unpack, pack, offset } => {
+                if begins {
+                    *offset = continued.wrapping_sub(packet.header.timestamp);
+                }
+                let Ok(Some(frame)) = unpack.push(packet) else { return };
+                // What cannot be packed anew was no picture.
+                if let Ok(packets) = pack.packetize(&frame.data, frame.timestamp.wrapping_add(*offset)) {
+                    out.push((packets, Some(frame.data)));
+                }
+            }
         }
-        [head, fu, ..] if matches!(head & 0x1f, 28 | 29) => fu & 0x80 != 0 && is_key(*fu),
-        [head, ..] => is_key(*head),
-        [] => false,
     }
-}
 
-/// RFC 7798 §4.4: an IRAP picture or a parameter set, alone, aggregated, or at the start of fragments.
-fn begins_key_h265(payload: &[u8]) -> bool {
-    let is_key = |kind: u8| matches!(kind, 16..=21 | 32..=34);
-    let kind = |byte: u8| byte >> 1 & 0x3f;
-    match payload {
-        // Parameter sets are aggregated before the picture that needs them.
-        [head, _, _, _, nal, ..] if kind(*head) == 48 => is_key(kind(*nal)),
-        [head, _, fu, ..] if kind(*head) == 49 => fu & 0x80 != 0 && is_key(fu & 0x3f),
-        [head, ..] => is_key(kind(*head)),
-        [] => false,
+    fn new_path(&self) -> Path {
+        let numbers = Outgoing::new(
+            self.media.payload_type().unwrap_or(0),
+            self.ssrc.unwrap_or(0),
+            self.next_sequence.unwrap_or(0),
+            DEFAULT_MAX_PACKET,
+        );
+        let unpack = Depacketizer::new(self.codec, MAX_UNIT).filter(|_| self.codec == Codec::Jpeg);
+        match unpack {
+            Some(mut unpack) => {
+                let size = self.media.attribute("x-dimensions").and_then(|d| d.split_once(','));
+                if let Some((width, height)) = size {
+                    let pixels = |text: &str| text.trim().parse().unwrap_or(0);
+                    unpack.set_dimensions(pixels(width), pixels(height));
+                }
+                Path::Jpeg { unpack: Box::new(unpack), pack: Packetizer::new(self.codec, numbers), offset: 0 }
+            }
+            None => Path::Relay(Relay::new(self.codec, self.clock_rate, numbers, self.first_timestamp)),
+        }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_decoders_can_begin() {
-        for (payload, key) in [
-            (&[0x67, 0x42][..], true),
-            (&[0x65], true),
-            (&[0x41], false),
-            (&[0x7c, 0x85], true),
-            (&[0x7c, 0x05], false),
-            (&[0x18, 0, 1, 0x06, 0, 1, 0x65], true),
-            (&[0x18, 0, 1, 0x06, 0, 9, 0x65], false),
-            (&[], false),
-        ] {
-            assert_eq!(begins_key_h264(payload), key, "{payload:02x?}");
-        }
-        for (payload, key) in [
-            (&[0x26, 1][..], true),
-            (&[0x02, 1], false),
-            (&[0x62, 1, 0x93], true),
-            (&[0x62, 1, 0x13], false),
-            (&[0x60, 1, 0, 2, 0x40, 1], true),
-        ] {
-            assert_eq!(begins_key_h265(payload), key, "{payload:02x?}");
-        }
+    fn ticks(&self, time: Duration) -> u32 {
+        let ticks = time.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
+        // Timestamps wrap.
+        let [.., a, b, c, d] = ticks.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
