@@ -1,3 +1,8 @@
-//! What `rtsp-server` and `rtsp-client` are made of, to be embedded: a streaming server on sockets.
+//! What `rtsp-server` and `rtsp-client` are made of, to be embedded: a streaming server on sockets, the test picture as
+//! a live source, files as mounts.
 
+pub mod files;
+pub mod options;
+pub mod pattern;
+pub mod reencode;
 pub mod serve;

@@ -2,15 +2,23 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use driver::{cli, shutdown};
-use rtp_rtsp::config::{Publish, ServerConfig};
-use rtsp_programs::serve;
+use rtp_rtsp::server::Event;
+use rtsp_programs::options::ServeOptions;
+use rtsp_programs::pattern::Pattern;
+use rtsp_programs::{files, serve};
 
 /// Serve streams over RTSP to ffmpeg, GStreamer, live555 players and the classroom lab clients
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Examples:
+  rtsp-server --test-pattern test                       rtsp://localhost:8554/test
+  rtsp-server --media-root films --loop                 rtsp://localhost:8554/movie.Mjpeg
+  rtsp-server --host 0.0.0.0 --allow-publish ES_MTX     ffmpeg -f rtsp rtsp://host:8554/ES_MTX, from the network"
+)]
 struct Options {
     /// Address or name to listen on
     #[arg(long, env = "RTSP_HOST", default_value = "localhost")]
@@ -18,9 +26,8 @@ struct Options {
     /// TCP port; 0 picks a free one
     #[arg(long, env = "RTSP_PORT", default_value_t = 8554)]
     port: u16,
-    /// Let streams be published: anywhere, or at these paths only
-    #[arg(long, value_name = "PATH,…", num_args = 0..=1, value_delimiter = ',')]
-    allow_publish: Option<Vec<String>>,
+    #[command(flatten)]
+    serve: ServeOptions,
     #[command(flatten)]
     logging: cli::Logging,
 }
@@ -32,22 +39,40 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<()> {
     options.logging.init(None)?;
+    let (library, patterns) = (options.serve.library()?, options.serve.patterns()?);
     let stop = shutdown::on_signals();
     cli::raise_descriptor_limit();
-    let mut config = ServerConfig::new(driver::seed());
-    config.publish = match options.allow_publish {
-        None => Publish::Nowhere,
-        Some(paths) if paths.is_empty() => Publish::Anywhere,
-        Some(paths) => Publish::At(paths),
-    };
+
     let listener = cli::listen("--port", cli::resolve("--host", &options.host, options.port)?).await?;
     let address = listener.local_addr()?;
+    let config = options.serve.config();
+    let ttl = config.multicast_ttl;
     let (server, events) = serve::start(config);
-    drop(events);
-    serve::serve_udp(&server, address.ip(), 1)?;
+    serve::serve_udp(&server, address.ip(), ttl).context("no two UDP ports for RTP and RTCP")?;
+    let mut running = Vec::new();
+    for spec in &patterns {
+        let pattern = Pattern::start(&server, spec);
+        running.push(pattern.with_context(|| format!("--test-pattern: {}", spec.path)).map_err(cli::usage)?);
+    }
+    tokio::spawn(files::answer(server.clone(), events, library, log));
     serve::serve_tcp(&server, listener);
     cli::announce(address, "rtsp");
+
     stop.cancelled().await;
+    drop(running);
     server.shutdown(shutdown::GRACE).await;
     Ok(())
+}
+
+fn log(event: Event) {
+    match event {
+        Event::ReaderJoined { path, remote, carrier, .. } => {
+            tracing::info!(%remote, ?carrier, "reads {path}");
+        }
+        Event::Published { path, remote, again } => tracing::info!(%remote, again, "publishes {path}"),
+        Event::PublisherLeft { path } => tracing::info!("the publisher of {path} is gone"),
+        Event::Unpublished { path } => tracing::info!("{path} is gone"),
+        Event::Unauthorized { remote } => tracing::warn!(%remote, "wrong credentials"),
+        event => tracing::debug!(?event),
+    }
 }

@@ -12,8 +12,8 @@ mod md5;
 mod verify;
 
 pub use base64::{decode as base64_decode, encode as base64_encode};
-pub use digest::{Question, answer, basic, digest_response};
 pub(crate) use digest::hex;
+pub use digest::{Question, answer, basic, digest_response};
 pub use verify::{Verdict, Verifier};
 
 use alloc::string::String;

@@ -14,12 +14,14 @@
 //! Read by lines: `a=control:stream=0` holds an `m=`. Lines that are not understood are kept and written again.
 
 mod parse;
+mod tracks;
 mod write;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use parse::{MAX_BYTES, MAX_MEDIA};
+pub use tracks::H264_PAYLOAD_TYPE;
 
 /// A session description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,9 @@ const MAX_FAILURES: u8 = 5;
 pub(super) fn is_path(path: &str) -> bool {
     path.len() <= 255
         && path.split('/').all(|part| {
-            !part.is_empty() && !part.starts_with('.') && !part.contains(|c: char| c == '\\' || c.is_control())
+            !part.is_empty()
+                && !part.starts_with('.')
+                && !part.contains(|c: char| c == '\\' || c.is_control())
         })
 }
 
@@ -28,7 +30,13 @@ pub(super) enum Intent {
 
 impl Server {
     /// Whether a request may go on; if not it has been answered.
-    pub(super) fn authorized(&mut self, now: Instant, conn: ConnId, request: &Request, intent: Intent) -> bool {
+    pub(super) fn authorized(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        request: &Request,
+        intent: Intent,
+    ) -> bool {
         let verifier = match intent {
             Intent::Read => &self.readers,
             Intent::Publish => &self.publishers,
@@ -84,7 +92,9 @@ mod tests {
         for good in ["cam", "a/b.h264", "my film.Mjpeg", "é"] {
             assert!(is_path(good), "{good}");
         }
-        for bad in ["", "..", "../x", "a/../b", "a//b", "/etc/passwd", "a/", ".hidden", "a\\b", "a\0", "C:\\x"] {
+        for bad in
+            ["", "..", "../x", "a/../b", "a//b", "/etc/passwd", "a/", ".hidden", "a\\b", "a\0", "C:\\x"]
+        {
             assert!(!is_path(bad), "{bad}");
         }
     }

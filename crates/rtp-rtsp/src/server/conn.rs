@@ -121,7 +121,9 @@ impl Server {
                 Err(error) => {
                     let status = match error {
                         CodecError::Head(_) => StatusCode::BAD_REQUEST,
-                        CodecError::HeadTooLong { .. } | CodecError::BodyTooLong { .. } => StatusCode::TOO_LARGE,
+                        CodecError::HeadTooLong { .. } | CodecError::BodyTooLong { .. } => {
+                            StatusCode::TOO_LARGE
+                        }
                     };
                     self.give_up(conn, status);
                 }

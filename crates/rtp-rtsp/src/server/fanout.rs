@@ -79,7 +79,12 @@ impl Server {
         for run in packets.runs() {
             for to in &udp {
                 let data = run.data.clone();
-                self.out.push_back(Output::Datagram(Datagram { to: *to, data, segment: run.segment, stamp: None }));
+                self.out.push_back(Output::Datagram(Datagram {
+                    to: *to,
+                    data,
+                    segment: run.segment,
+                    stamp: None,
+                }));
             }
         }
         if let Some(track) = mount.tracks.get_mut(track) {
@@ -101,7 +106,8 @@ impl Server {
         let Some(mount) = self.mounts.get_mut(&id) else { return };
         let Some(track) = mount.tracks.get_mut(track_number) else { return };
         let due = track.reported.is_none_or(|at| now.saturating_since(at).as_nanos() >= REPORT_NS);
-        let (Some(ssrc), Some((timestamp, _)), Some(unix_ns), true) = (track.ssrc, track.last, unix_ns, due) else {
+        let (Some(ssrc), Some((timestamp, _)), Some(unix_ns), true) = (track.ssrc, track.last, unix_ns, due)
+        else {
             return;
         };
         track.reported = Some(now);
@@ -141,7 +147,8 @@ impl Server {
         let rate = mount.tracks.get(track).map_or(90_000, |t| t.clock_rate);
         let Some(reader) = mount.readers.get_mut(&key) else { return };
         for packet in compound.iter() {
-            let (rtcp::Packet::ReceiverReport { reports, .. } | rtcp::Packet::SenderReport { reports, .. }) = packet
+            let (rtcp::Packet::ReceiverReport { reports, .. } | rtcp::Packet::SenderReport { reports, .. }) =
+                packet
             else {
                 continue;
             };
@@ -157,7 +164,8 @@ impl Server {
     pub(super) fn datagram(&mut self, now: Instant, peer: UdpPeer, data: &[u8]) {
         let Some(udp) = self.udp else { return };
         let rtcp = peer.socket == udp.rtcp;
-        let source = super::Source { rtcp, address: peer.remote.ip().to_canonical(), port: peer.remote.port() };
+        let source =
+            super::Source { rtcp, address: peer.remote.ip().to_canonical(), port: peer.remote.port() };
         let Some((key, track)) = self.sources.get(&source).copied() else { return };
         if rtcp {
             self.reports(now, key, track, data);

@@ -225,7 +225,8 @@ impl Server {
             rtptime: Some(rtptime),
         };
         let writer = self.writer(StatusCode::OK, reply.cseq).header("Session", &reply.session);
-        let writer = writer.header("Range", range).header("RTP-Info", RtpInfo { entries: alloc::vec![entry] });
+        let writer =
+            writer.header("Range", range).header("RTP-Info", RtpInfo { entries: alloc::vec![entry] });
         let scale = (scale != 1000).then(|| Scale(scale).to_string());
         self.send(conn, writer.header_if("Scale", scale).finish());
         self.add_reader(now, key, None, false);
@@ -251,7 +252,9 @@ impl Server {
         let payload_type = track.media.payload_type()?;
         let (numbers, timestamp, counted) = match &session.file {
             // Timestamps go on one frame after the last.
-            Some(f) => (f.numbers, f.timestamp_of(f.tick, clip.rate(), track.clock_rate), (f.packets, f.octets)),
+            Some(f) => {
+                (f.numbers, f.timestamp_of(f.tick, clip.rate(), track.clock_rate), (f.packets, f.octets))
+            }
             None => {
                 let [a, b, ..] = self.rng.next_u32().to_be_bytes();
                 let first = u16::from_be_bytes([a, b]);
@@ -283,7 +286,9 @@ impl Server {
         session.frame_at = None;
         let Some(mount) = self.mounts.get_mut(&session.mount) else { return };
         let (Some(clip), Some(play)) = (mount.clip.clone(), session.file.as_mut()) else { return };
-        let (Some(track), Some(reader)) = (mount.tracks.first_mut(), mount.readers.get_mut(&key)) else { return };
+        let (Some(track), Some(reader)) = (mount.tracks.first_mut(), mount.readers.get_mut(&key)) else {
+            return;
+        };
         // A machine that slept does not catch up in a burst: the rest of the file is later by as much.
         let (due, next) = (play.due(play.tick, clip.rate()), play.due(play.tick + 1, clip.rate()));
         if now >= next {

@@ -63,7 +63,11 @@ impl Server {
             return StatusCode::NOT_ENOUGH_BANDWIDTH;
         };
         let to = UdpPeer { socket: udp.rtp, remote: SocketAddr::new(remote.ip(), port), local: Some(local) };
-        self.place_track(key, track, Carrier::Lab { to, numbers: Numbering::new(self.config.lab_fragments, FRAGMENT) });
+        self.place_track(
+            key,
+            track,
+            Carrier::Lab { to, numbers: Numbering::new(self.config.lab_fragments, FRAGMENT) },
+        );
         StatusCode::OK
     }
 
@@ -110,7 +114,6 @@ pub(super) fn outputs(
 ) -> impl Iterator<Item = Output<Event>> + use<> {
     let own = numbers.renumber(picture);
     let runs: Vec<_> = own.runs().collect();
-    runs.into_iter().map(move |run| {
-        Output::Datagram(Datagram { to, data: run.data, segment: run.segment, stamp: None })
-    })
+    runs.into_iter()
+        .map(move |run| Output::Datagram(Datagram { to, data: run.data, segment: run.segment, stamp: None }))
 }

@@ -8,6 +8,7 @@
 //! with TEARDOWN, or, over UDP, when it gives no sign of life (a request, a receiver report).
 
 mod access;
+mod clip;
 mod conn;
 mod event;
 mod fanout;
@@ -32,6 +33,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use machine::{Closing, ConnId, Input, Instant, Keep, Machine, Output, Payload, Peer, SocketId};
 
+pub use clip::{ClipError, MemoryClip};
 pub use event::{CarrierKind, Event, MountId, MountInfo, MountKind, ReaderInfo, SessionKey};
 pub use file::{Clip, FileRefusal};
 
@@ -205,6 +207,11 @@ impl Server {
                 jitter: reader.jitter,
             })
         })
+    }
+
+    /// Whether anybody plays a mount, or is about to.
+    pub fn has_readers(&self, mount: MountId) -> bool {
+        self.mounts.get(&mount).is_some_and(|m| !m.readers.is_empty())
     }
 
     /// How many sessions there are, playing or not.

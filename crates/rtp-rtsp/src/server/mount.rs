@@ -159,7 +159,9 @@ impl Track {
         let map = media.rtp_map()?;
         media.port = 0;
         media.lines.retain(|(letter, _)| *letter == 'b');
-        media.attributes.retain(|a| !matches!(a.name.as_str(), "control" | "sendonly" | "recvonly" | "sendrecv"));
+        media
+            .attributes
+            .retain(|a| !matches!(a.name.as_str(), "control" | "sendonly" | "recvonly" | "sendrecv"));
         // One payload type: it is the one whose packets come.
         media.formats.truncate(1);
         Some(Self {

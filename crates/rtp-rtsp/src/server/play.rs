@@ -54,7 +54,13 @@ impl Server {
     }
 
     /// Brings a session to those that get frames.
-    pub(super) fn add_reader(&mut self, now: Instant, key: SessionKey, reply: Option<PlayReply>, waits: bool) {
+    pub(super) fn add_reader(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        reply: Option<PlayReply>,
+        waits: bool,
+    ) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.state = State::Playing;
         let Some(mount) = self.mounts.get_mut(&session.mount) else { return };

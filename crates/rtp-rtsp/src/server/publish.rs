@@ -15,8 +15,8 @@ use super::requests::Target;
 use super::session::{Role, State};
 use super::timers::Timer;
 use super::{Event, MountId, Server, SessionKey};
-use crate::message::Request;
 use crate::media::{Codec, Depacketizer, Packetizer, Packets, Relay};
+use crate::message::Request;
 use crate::rtp::{
     Arrival, Bounds, DEFAULT_MAX_PACKET, Offer, Outgoing, Packet, Released, ReorderBuffer, SequenceTracker,
 };
@@ -228,7 +228,14 @@ impl Server {
     }
 
     /// A packet of a publisher.
-    pub(super) fn ingest(&mut self, now: Instant, key: SessionKey, track: usize, data: Bytes, over_udp: bool) {
+    pub(super) fn ingest(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        track: usize,
+        data: Bytes,
+        over_udp: bool,
+    ) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if session.role != Role::Publisher || session.state != State::Recording {
             return;

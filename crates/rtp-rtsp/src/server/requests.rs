@@ -115,7 +115,8 @@ impl Server {
             return;
         }
         let cseq = request.cseq();
-        let accepted = request.header("Accept").is_none_or(|a| a.contains("application/sdp") || a.contains("*/*"));
+        let accepted =
+            request.header("Accept").is_none_or(|a| a.contains("application/sdp") || a.contains("*/*"));
         if !accepted {
             return self.reply(conn, StatusCode::NOT_ACCEPTABLE, cseq);
         }
@@ -127,7 +128,8 @@ impl Server {
                 let host = self.conns.get(&conn).map(|c| c.local);
                 let Some(sdp) = host.and_then(|host| self.describe_mount(mount, host)) else { return };
                 self.mark_unused(now, mount);
-                let reply = self.writer(StatusCode::OK, cseq).header("Content-Base", format!("{}/", target.base));
+                let reply =
+                    self.writer(StatusCode::OK, cseq).header("Content-Base", format!("{}/", target.base));
                 self.send(conn, reply.body("application/sdp", &sdp));
             }
             Found::Asked => {}

@@ -196,11 +196,7 @@ fn source(rtcp: bool, peer: &UdpPeer) -> Source {
 }
 
 /// RTCP on its way to a reader.
-pub(super) fn rtcp_output(
-    conn: ConnId,
-    carrier: &Carrier,
-    data: &bytes::Bytes,
-) -> Option<Output<Event>> {
+pub(super) fn rtcp_output(conn: ConnId, carrier: &Carrier, data: &bytes::Bytes) -> Option<Output<Event>> {
     match carrier {
         Carrier::Udp { rtcp, .. } | Carrier::Multicast { rtcp, .. } => {
             let data = data.clone();

@@ -28,7 +28,8 @@ impl Server {
         }
         let offers = request.header("Transport").unwrap_or_default();
         let record = Transport::parse_list(offers).any(|t| t.mode == Some(Mode::Record));
-        let (role, intent) = if record { (Role::Publisher, Intent::Publish) } else { (Role::Reader, Intent::Read) };
+        let (role, intent) =
+            if record { (Role::Publisher, Intent::Publish) } else { (Role::Reader, Intent::Read) };
         if !self.authorized(now, conn, &request, intent) {
             return;
         }
@@ -133,7 +134,9 @@ impl Server {
                 let channels = match offer.interleaved {
                     Some(channels) if !self.channel_taken(conn, mount, track, channels) => channels,
                     // Taken, or left to us.
-                    _ => (0..=126).map(|i| (i * 2, i * 2 + 1)).find(|c| !self.channel_taken(conn, mount, track, *c))?,
+                    _ => (0..=126)
+                        .map(|i| (i * 2, i * 2 + 1))
+                        .find(|c| !self.channel_taken(conn, mount, track, *c))?,
                 };
                 let carrier = Carrier::Tcp { rtp: channels.0, rtcp: channels.1 };
                 let reply = Transport { interleaved: Some(channels), destination: None, ..reply };
@@ -156,7 +159,8 @@ impl Server {
                 let udp = self.udp?;
                 let client = offer.client_port?;
                 // Never elsewhere than to who asked: this server is no cannon (RFC 2326 §16, `destination`).
-                let elsewhere = offer.destination.is_some_and(|d| d.to_canonical() != remote.ip().to_canonical());
+                let elsewhere =
+                    offer.destination.is_some_and(|d| d.to_canonical() != remote.ip().to_canonical());
                 if elsewhere {
                     return None;
                 }
@@ -176,12 +180,14 @@ impl Server {
     fn channel_taken(&self, conn: ConnId, mount: MountId, track: usize, wanted: (u8, u8)) -> bool {
         let Some(c) = self.conns.get(&conn) else { return true };
         let sessions = c.sessions.iter().filter_map(|key| self.sessions.get(key));
-        sessions.flat_map(|s| s.tracks.iter().map(move |t| (s.mount, t))).any(|(m, (t, carrier))| match carrier {
-            Carrier::Tcp { rtp, rtcp } => {
-                let overlaps = [*rtp, *rtcp].iter().any(|c| *c == wanted.0 || *c == wanted.1);
-                overlaps && (m, *t) != (mount, track)
+        sessions.flat_map(|s| s.tracks.iter().map(move |t| (s.mount, t))).any(|(m, (t, carrier))| {
+            match carrier {
+                Carrier::Tcp { rtp, rtcp } => {
+                    let overlaps = [*rtp, *rtcp].iter().any(|c| *c == wanted.0 || *c == wanted.1);
+                    overlaps && (m, *t) != (mount, track)
+                }
+                _ => false,
             }
-            _ => false,
         })
     }
 
@@ -191,7 +197,10 @@ impl Server {
         let shared = self.mounts.get(&mount)?.kind != super::MountKind::File;
         let (group, first) = self.config.multicast.filter(|_| shared)?;
         let tracks = u16::try_from(crate::sdp::MAX_MEDIA).ok()?;
-        let place = u16::try_from(mount.0 % 1024).ok()?.checked_mul(tracks)?.checked_add(u16::try_from(track).ok()?)?;
+        let place = u16::try_from(mount.0 % 1024)
+            .ok()?
+            .checked_mul(tracks)?
+            .checked_add(u16::try_from(track).ok()?)?;
         let port = first.checked_add(place.checked_mul(2)?)?;
         Some((group, (port, port.checked_add(1)?)))
     }

@@ -1,0 +1,220 @@
+//! The test picture as a live source: drawn on an exact grid, in JPEG.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+use rtp_rtsp::media::{Codec, Packetizer};
+use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, Outgoing};
+use rtp_rtsp::sdp::Media;
+use rtp_rtsp::server::MountId;
+use test_picture::{Frame, Marks, Picture};
+use tokio::sync::watch;
+
+use crate::serve::RtspServer;
+
+/// What is to be drawn, and where it is served: `NAME=WxH@FPS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternSpec {
+    /// Path of the mount.
+    pub path: String,
+    /// Pixels across: even, at least 640.
+    pub width: u16,
+    /// Pixels down: even, at least 96.
+    pub height: u16,
+    /// Frames a second: 1 to 240.
+    pub fps: u32,
+}
+
+impl PatternSpec {
+    /// Reads `NAME=WxH@FPS`; `=WxH@FPS`, or parts of it from the end on, may be missing: 640x480, 25 a second.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (path, shape) = text.split_once('=').unwrap_or((text, ""));
+        let (size, fps) = shape.split_once('@').unwrap_or((shape, "25"));
+        let (width, height) =
+            if size.is_empty() { ("640", "480") } else { size.split_once('x').unwrap_or((size, "")) };
+        let wrong = || format!("'{text}' is not NAME=WxH@FPS, such as test=640x480@25");
+        let number = |part: &str| part.parse::<u16>().ok().filter(|n| *n > 0).with_context(wrong);
+        let (width, height, fps) = (number(width)?, number(height)?, u32::from(number(fps)?));
+        Picture::try_new(width.into(), height.into()).with_context(wrong)?;
+        anyhow::ensure!(fps <= 240, "more than 240 frames a second");
+        anyhow::ensure!(!path.is_empty(), wrong());
+        Ok(Self { path: path.to_owned(), width, height, fps })
+    }
+}
+
+/// A running pattern: ends when dropped.
+#[derive(Debug)]
+pub struct Pattern {
+    /// Its mount.
+    pub mount: MountId,
+    stop: Option<Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    stills: watch::Receiver<Bytes>,
+}
+
+impl Pattern {
+    /// Draws into a new mount of a server. Nothing is drawn while nobody looks.
+    ///
+    /// # Errors
+    /// When the path is taken, or no thread can be had.
+    pub fn start(server: &RtspServer, spec: &PatternSpec) -> Result<Self> {
+        let picture = Picture::try_new(spec.width.into(), spec.height.into())?;
+        let media = Media::jpeg(spec.width, spec.height, (spec.fps, 1));
+        let mount = server.call(|machine, _| machine.add_live(&spec.path, "Test picture", vec![media]))?;
+        let (stop, stopped) = channel();
+        let (shown, stills) = watch::channel(Bytes::new());
+        let (server, spec) = (server.clone(), spec.clone());
+        let thread = std::thread::Builder::new()
+            .name("pattern".into())
+            .spawn(move || draw(&server, mount, &spec, picture, &shown, &stopped))?;
+        Ok(Self { mount, stop: Some(stop), thread: Some(thread), stills })
+    }
+
+    /// The newest picture, as JPEG. While there is a receiver besides this one, pictures are drawn.
+    pub fn stills(&self) -> watch::Receiver<Bytes> {
+        self.stills.clone()
+    }
+}
+
+impl Drop for Pattern {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn draw(
+    server: &RtspServer,
+    mount: MountId,
+    spec: &PatternSpec,
+    picture: Picture,
+    shown: &watch::Sender<Bytes>,
+    stopped: &Receiver<()>,
+) {
+    let seed = driver::seed();
+    let random = |at: usize| u32::from_be_bytes([seed[at], seed[at + 1], seed[at + 2], seed[at + 3]]);
+    let [first, second, ..] = random(0).to_be_bytes();
+    let numbers = Outgoing::new(
+        rtp_rtsp::jpeg::PAYLOAD_TYPE,
+        random(4),
+        u16::from_be_bytes([first, second]),
+        DEFAULT_MAX_PACKET,
+    );
+    let mut packetizer = Packetizer::new(Codec::Jpeg, numbers);
+    let base = random(8);
+    let mut frame = Frame::new(picture);
+    let start = driver::now();
+    let mut number = 0_u64;
+    loop {
+        let due = start + Duration::from_nanos(number * 1_000_000_000 / u64::from(spec.fps));
+        match stopped.recv_timeout(due.saturating_since(driver::now())) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if server.is_stopped() {
+            return;
+        }
+        let watched = shown.receiver_count() > 1;
+        if watched || server.call(|machine, _| machine.has_readers(mount)) {
+            let marks = Marks {
+                time_ns: u64::try_from(driver::unix_now()).unwrap_or(0),
+                frame: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0),
+                timecode: Marks::NO_TIMECODE,
+                rate_hundredths: u16::try_from(spec.fps * 100).unwrap_or(u16::MAX),
+                ..Marks::default()
+            };
+            frame.draw(&marks);
+            match encode(&frame) {
+                Ok(jpeg) => {
+                    let ticks = u128::from(number) * 90_000 / u128::from(spec.fps);
+                    let timestamp = base.wrapping_add((ticks & u128::from(u32::MAX)) as u32);
+                    if let Ok(packets) = packetizer.packetize(&jpeg, timestamp) {
+                        let pushed =
+                            server.call(|machine, now| machine.push(now, mount, 0, &packets, Some(&jpeg)));
+                        if pushed.is_err() {
+                            return;
+                        }
+                    }
+                    shown.send_replace(jpeg);
+                }
+                Err(error) => tracing::warn!(%error, "a picture cannot be encoded"),
+            }
+        }
+        // One that could not be drawn in time is left out; the numbers go on.
+        let behind = driver::now().saturating_since(due).as_nanos() * u128::from(spec.fps) / 1_000_000_000;
+        number += 1 + u64::try_from(behind).unwrap_or(0);
+    }
+}
+
+/// Baseline, 4:2:0, standard Huffman tables: what RTP can carry.
+fn encode(frame: &Frame) -> Result<Bytes> {
+    let (width, height) = (frame.picture().width(), frame.picture().height());
+    let mut out = Vec::with_capacity(width * height / 8);
+    let mut encoder = Encoder::new(&mut out, 85);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.set_optimized_huffman_tables(false);
+    encoder.encode_image(Planes(frame))?;
+    Ok(Bytes::from(out))
+}
+
+/// Planar 4:2:0 as the encoder wants to see it.
+struct Planes<'a>(&'a Frame);
+
+impl ImageBuffer for Planes<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        u16::try_from(self.0.picture().width()).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(self.0.picture().height()).unwrap_or(u16::MAX)
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let (wide, y) = (self.0.picture().width(), usize::from(y));
+        let (blue, red) = self.0.chroma();
+        let [luma_out, blue_out, red_out, _] = buffers;
+        luma_out.extend_from_slice(self.0.luma().get(y * wide..(y + 1) * wide).unwrap_or_default());
+        for (plane, out) in [(blue, blue_out), (red, red_out)] {
+            let line = plane.get(y / 2 * (wide / 2)..(y / 2 + 1) * (wide / 2)).unwrap_or_default();
+            out.extend(line.iter().flat_map(|c| [*c, *c]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_asked_for() {
+        let spec = |path: &str, width, height, fps| PatternSpec { path: path.into(), width, height, fps };
+        assert_eq!(PatternSpec::parse("test").unwrap(), spec("test", 640, 480, 25));
+        assert_eq!(PatternSpec::parse("a/b=1280x720@50").unwrap(), spec("a/b", 1280, 720, 50));
+        assert_eq!(PatternSpec::parse("t=800x600").unwrap(), spec("t", 800, 600, 25));
+        for bad in ["", "=640x480@25", "t=640", "t=641x480", "t=64x48", "t=640x480@0", "t=640x480@500"] {
+            assert!(PatternSpec::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_can_be_carried_and_read_again() {
+        let picture = Picture::try_new(640, 480).unwrap();
+        let mut frame = Frame::new(picture);
+        frame.draw(&Marks::default());
+        let jpeg = encode(&frame).unwrap();
+        let image = rtp_rtsp::jpeg::Image::parse(&jpeg).unwrap();
+        assert_eq!((image.width, image.height), (640, 480));
+    }
+}
