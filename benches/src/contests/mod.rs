@@ -1,9 +1,11 @@
 //! What is measured, beside whom.
 
+mod camera;
 mod labels;
 mod ltc;
 mod session;
 
+pub use camera::{camera, hostile};
 pub use labels::labels;
 pub use ltc::ltc;
 pub use session::session;
