@@ -51,6 +51,17 @@ const TIMECODE: &[Figure] = &[
     figure("resident_mib", "memory, MiB", 1),
 ];
 
+const CAMERA: &[Figure] = &[
+    figure("delivered_percent", "delivered, %", 2),
+    figure("mean_rate_ppm", "mean rate off by, ppm", 1),
+    figure("deviation_p50_ms", "period off by, half, ms", 2),
+    figure("deviation_p99_ms", "period off by, 99 %, ms", 2),
+    figure("deviation_p99_9_ms", "period off by, 99.9 %, ms", 2),
+    figure("cpu_us_per_frame", "CPU a frame, µs", 2),
+    figure("cores", "cores", 3),
+    figure("resident_mib", "memory, MiB", 1),
+];
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
@@ -84,5 +95,21 @@ pub const ALL: &[Load] = &[
         ],
         figures: TIMECODE,
         growth: None,
+    },
+    Load {
+        what: "camera telemetry, 500 clients, 24 frames/s",
+        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "500"],
+        figures: CAMERA,
+        growth: None,
+    },
+    Load {
+        what: "camera telemetry, 1000 clients, 24 frames/s",
+        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "1000"],
+        figures: CAMERA,
+        growth: Some(Growth {
+            option: "--clients",
+            figure: figure("cpu_us_per_frame", "CPU a frame, µs", 2),
+            file: "camera-clients.svg",
+        }),
     },
 ];

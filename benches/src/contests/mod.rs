@@ -14,7 +14,7 @@ use crate::contest::Contest;
 
 /// All contests, in the order of the report.
 pub fn all() -> Vec<Contest> {
-    labels().into_iter().chain(ltc()).chain(session()).collect()
+    labels().into_iter().chain(ltc()).chain(session()).chain(camera()).collect()
 }
 
 /// The entrant that every contest begins with.

@@ -187,9 +187,10 @@ impl<'a> Message<'a> {
                 packet::encode(self.kind(), bytes, out)
             }
             _ => {
-                let mut payload = BytesMut::with_capacity(self.payload_len());
-                self.encode_payload(&mut payload);
-                packet::encode(self.kind(), &payload, out)
+                let len = self.payload_len();
+                let short = u16::try_from(len).map_err(|_| EncodeError::TooLong { len })?;
+                packet::encode_with(self.kind(), short, out, |out| self.encode_payload(out));
+                Ok(())
             }
         }
     }

@@ -135,6 +135,18 @@ pub fn encode(kind: Kind, payload: &[u8], out: &mut BytesMut) -> Result<(), Enco
     Ok(())
 }
 
+/// Appends one frame whose payload is written in its place: `payload` appends `len` bytes.
+pub(crate) fn encode_with(kind: Kind, len: u16, out: &mut BytesMut, payload: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    let [high, low] = len.to_be_bytes();
+    out.reserve(OVERHEAD + usize::from(len));
+    out.put_slice(&[MARK[0], MARK[1], kind.id, kind.ty, high, low]);
+    payload(out);
+    debug_assert_eq!(out.len() - start, HEADER_LEN + usize::from(len));
+    let sum = checksum::xor(out.get(start..).unwrap_or_default());
+    out.put_u8(sum);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
