@@ -1,5 +1,6 @@
 //! What the timecode programs are made of, for programs that want to embed them.
 
+mod artnet;
 pub mod chase;
 pub mod client;
 pub mod feed;

@@ -178,3 +178,32 @@ fn at_the_end_of_time_a_wake_does_what_is_due_once() {
     }
     while stage.server.poll_output().is_some() {}
 }
+
+/// A member that floods with resets, one that comes and goes, and sessions made and left all the time: the one that
+/// follows has an update for each frame of the grid, and no other says more than it should.
+#[test]
+fn bad_members_cost_a_good_one_no_update() {
+    let mut stage = Stage::with_defaults();
+    let (good, flooder, restless) = (stage.client(1), stage.client(2), stage.client(3));
+    let id = stage.create(good, "60", "00:00:00:00");
+    stage.join(flooder, &id);
+    stage.ask(good, START_LINE);
+    stage.take(flooder);
+    let reset = "{\"type\": \"reset_timecode\", \"timecode\": \"01:00:00:00\"}\n".repeat(20);
+    let leave = "{\"type\": \"leave_session\"}";
+    for frame in 1..=3600_u64 {
+        // somewhere within the frame, and up to where the next begins
+        let end = began(Rate::FPS_60, frame) + START.as_nanos();
+        let within = (end - stage.now.as_nanos()) * (frame % 7) / 7;
+        stage.run(within);
+        stage.bytes(flooder, reset.as_bytes());
+        stage.create(restless, "24", "00:00:00:00");
+        stage.line(restless, leave);
+        stage.join(restless, &id);
+        stage.line(restless, leave);
+        stage.run(end - stage.now.as_nanos());
+        let updates = stage.take(good).iter().filter(|line| line.starts_with(PREFIX)).count();
+        assert_eq!(updates, 1, "frame {frame}");
+        (stage.take(flooder), stage.take(restless));
+    }
+}

@@ -109,6 +109,8 @@ impl Program {
         // A command that the server answers is not done before: the prompt names the session, and the next line of a
         // pipe builds upon this one.
         let mut answer_due: Option<Instant> = None;
+        // The same for `wait`; what happens meanwhile is shown.
+        let mut wait_until: Option<Instant> = None;
         loop {
             let refresh = self.display.next(&self.driver);
             tokio::select! {
@@ -131,11 +133,12 @@ impl Program {
                     }
                     None => return Ok(()),
                 },
-                line = self.lines.next(), if answer_due.is_none() => {
+                line = self.lines.next(), if answer_due.is_none() && wait_until.is_none() => {
                     let Some(line) = line else { return Ok(()) };
                     let mut answered = false;
                     match Command::parse(&line) {
                         Ok(None) => {}
+                        Ok(Some(Command::Wait(time))) => wait_until = Some(Instant::now() + time),
                         Ok(Some(command)) => {
                             answered = command.is_answered();
                             match self.obey(command).await {
@@ -148,9 +151,13 @@ impl Program {
                     }
                     if answered {
                         answer_due = Some(Instant::now() + PATIENCE);
-                    } else {
+                    } else if wait_until.is_none() {
                         self.ask();
                     }
+                }
+                () = sleep_until(wait_until.unwrap_or(refresh)), if wait_until.is_some() => {
+                    wait_until = None;
+                    self.ask();
                 }
                 () = sleep_until(answer_due.unwrap_or(refresh)), if answer_due.is_some() => {
                     answer_due = None;
@@ -228,7 +235,6 @@ impl Program {
     async fn obey(&mut self, command: Command) -> Next {
         match command {
             Command::Quit => return Next::Quit,
-            Command::Wait(time) => tokio::time::sleep(time).await,
             command => {
                 if let Err(error) = self.local(command).await {
                     self.fail(&format!("{error:#}"));

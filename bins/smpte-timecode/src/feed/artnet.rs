@@ -4,9 +4,10 @@ use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result};
 use driver::cli;
-use smpte_timecode::artnet::{ArtTimeCode, PORT};
+use smpte_timecode::artnet::ArtTimeCode;
 
 use super::{IDLE, Session};
+use crate::artnet::host_and_port;
 
 pub(super) struct Sender {
     socket: UdpSocket,
@@ -15,13 +16,9 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn open(host: &str) -> Result<Self> {
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
-                (name, port.parse().ok().with_context(|| format!("--artnet: '{port}' is not a port"))?)
-            }
-            _ => (host, PORT),
-        };
-        let to = cli::resolve("--artnet", name.trim_start_matches('[').trim_end_matches(']'), port)?;
+        let (name, port) =
+            host_and_port(host).map_err(|what| anyhow::anyhow!("--artnet: '{host}': {what}"))?;
+        let to = cli::resolve("--artnet", name, port)?;
         let socket = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
         socket.set_broadcast(true)?;
         Ok(Self { socket, to })

@@ -11,6 +11,7 @@ use smpte_timecode::artnet::{ArtTimeCode, PORT};
 
 use super::failure::Failure;
 use super::{output, parse};
+use crate::artnet::host_and_port;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -68,20 +69,9 @@ impl Command {
     }
 }
 
-/// `HOST`, `HOST:PORT`, `[IPv6]:PORT` or an IPv6 address.
 fn destination(text: &str) -> Result<SocketAddr, Failure> {
-    let wrong = |what: &str| Failure::usage("--to", format_args!("'{text}': {what}"));
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            let port = port.parse().ok().filter(|&port| port != 0);
-            (host, port.ok_or_else(|| wrong("the port is not a number from 1 to 65535"))?)
-        }
-        _ => (text, PORT),
-    };
-    if host.is_empty() {
-        return Err(wrong("there is no host"));
-    }
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let wrong = |what| Failure::usage("--to", format_args!("'{text}': {what}"));
+    let (host, port) = host_and_port(text).map_err(wrong)?;
     Ok(cli::resolve("--to", host, port)?)
 }
 
