@@ -400,7 +400,9 @@ fn bad_command_lines_are_refused_with_usage() {
         let output = Command::new(program).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{program} {arguments:?}");
         let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(errors.starts_with("error: ") && errors.contains("--help"), "{errors}");
+        let lines: Vec<&str> = errors.lines().collect();
+        assert!(lines[0].starts_with("Usage: "), "{errors}");
+        assert!(lines[lines.len() - 1].starts_with("error: ") && errors.contains("--help"), "{errors}");
         assert!(output.stdout.is_empty());
     }
     // nothing there, and a port that is taken: one line, and 1

@@ -39,7 +39,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::exit(run(Options::parse()).await)
+    cli::exit(run(cli::parse_or_usage()).await)
 }
 
 async fn run(options: Options) -> Result<()> {

@@ -34,7 +34,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::exit(run(Options::parse()).await)
+    cli::exit(run(cli::parse()).await)
 }
 
 async fn run(options: Options) -> Result<()> {

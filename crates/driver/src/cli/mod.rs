@@ -59,13 +59,28 @@ impl Logging {
 /// (a completion script on stdout) and `--generate man DIR` (man pages into that directory). What is wrong with the
 /// arguments is said in one line on stderr, and the process ends with 2.
 pub fn parse<O: clap::Parser>() -> O {
+    parse_or(|error, _| refuse(error))
+}
+
+/// As [`parse`], for programs whose originals show how they are used when the arguments are wrong.
+pub fn parse_or_usage<O: clap::Parser>() -> O {
+    parse_or(|error, command| {
+        if error.use_stderr() {
+            eprintln!("{}", command.render_usage());
+        }
+        refuse(error)
+    })
+}
+
+fn parse_or<O: clap::Parser>(wrong: impl FnOnce(&clap::Error, &mut clap::Command) -> O) -> O {
     // clap would call every program of a package by the package's name.
     let name =
         std::env::args_os().next().and_then(|path| Some(Path::new(&path).file_stem()?.to_str()?.to_owned()));
-    let command = name.map_or_else(O::command, |name| O::command().name(name));
+    let mut command = name.map_or_else(O::command, |name| O::command().name(name));
     generate::if_asked(&command);
-    let parsed = command.try_get_matches().and_then(|mut matches| O::from_arg_matches_mut(&mut matches));
-    parsed.unwrap_or_else(|error| refuse(&error.format(&mut O::command())))
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = matches.and_then(|mut matches| O::from_arg_matches_mut(&mut matches));
+    parsed.unwrap_or_else(|error| wrong(&error.format(&mut command), &mut command))
 }
 
 /// Help as clap prints it, errors in one line.
@@ -77,7 +92,7 @@ fn refuse(error: &clap::Error) -> ! {
     }
     let text = error.to_string();
     let first: Vec<_> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-    eprintln!("{}", first.join(" "));
+    eprintln!("{} (--help tells more)", first.join(" "));
     std::process::exit(2)
 }
 
