@@ -1,6 +1,7 @@
 //! What `rtsp-server` and `rtsp-client` are made of, to be embedded: a streaming server on sockets, the test picture as
-//! a live source, files as mounts.
+//! a live source, files as mounts; and a client.
 
+pub mod client;
 pub mod files;
 pub mod options;
 pub mod pattern;

@@ -81,6 +81,16 @@ pub fn bind_pair(address: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
     Err(last)
 }
 
+/// Two sockets on this port and the next; the second on any if that is taken, as the classroom dialect has no RTCP.
+///
+/// # Errors
+/// When the port is taken.
+pub fn bind_at(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
+    let rtp = bind(SocketAddr::new(address, port))?;
+    let next = bind(SocketAddr::new(address, port.saturating_add(1)));
+    Ok((rtp, next.or_else(|_| bind(SocketAddr::new(address, 0)))?))
+}
+
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     let options = socket2::SockRef::from(&socket);

@@ -8,8 +8,10 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use crate::auth::Credentials;
+use crate::client::Goal;
 use crate::codec::Limits;
 use crate::lab::Fragments;
+use crate::sdp::Media;
 
 /// How a [`Server`](crate::server::Server) is set up.
 ///
@@ -110,6 +112,92 @@ impl fmt::Debug for ServerConfig {
             .field("name", &self.name)
             .field("publish", &self.publish)
             .field("max_sessions", &self.max_sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a [`Client`](crate::client::Client) is set up.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Seed of nonces and identifiers, from the operating system's randomness.
+    pub rng_seed: [u8; 32],
+    /// Address of the stream; a name and password in it are used where [`credentials`](Self::credentials) are not
+    /// given.
+    pub url: String,
+    /// What `User-Agent` headers say. Default `genlock/` and this crate's version.
+    pub name: Cow<'static, str>,
+    /// What the server may want to know.
+    pub credentials: Option<Credentials>,
+    /// Play or publish.
+    pub purpose: Purpose,
+    /// What is published.
+    pub media: Vec<Media>,
+    /// How packets are to travel.
+    pub transport: Wanted,
+    /// Speak the classroom dialect, and ask for this file.
+    pub lab: Option<String>,
+    /// How far to go at first. Default to play.
+    pub goal: Goal,
+    /// How long an answer is waited for. Default 10 s.
+    pub reply_timeout: Duration,
+    /// How long packets are waited for over UDP. Default 3 s.
+    pub udp_timeout: Duration,
+    /// A longer frame is given up, in bytes. Default 8 MiB.
+    pub max_frame: usize,
+    /// Bytes of a head and of a body. Default 16 KiB and 64 KiB.
+    pub limits: Limits,
+}
+
+/// What a client is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To receive.
+    #[default]
+    Play,
+    /// To send.
+    Publish,
+}
+
+/// How packets are to travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Over UDP, and over TCP if that does not work.
+    #[default]
+    Auto,
+    /// Over UDP.
+    Udp,
+    /// On the connection.
+    Tcp,
+}
+
+impl ClientConfig {
+    /// The defaults, with this seed, for this address.
+    pub fn new(rng_seed: [u8; 32], url: impl Into<String>) -> Self {
+        Self {
+            rng_seed,
+            url: url.into(),
+            name: Cow::Borrowed(concat!("genlock/", env!("CARGO_PKG_VERSION"))),
+            credentials: None,
+            purpose: Purpose::Play,
+            media: Vec::new(),
+            transport: Wanted::Auto,
+            lab: None,
+            goal: Goal::Playing,
+            reply_timeout: Duration::from_secs(10),
+            udp_timeout: Duration::from_secs(3),
+            max_frame: 8 << 20,
+            limits: Limits { max_head: 16 << 10, max_body: 64 << 10 },
+        }
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may hold a password.
+        f.debug_struct("ClientConfig")
+            .field("purpose", &self.purpose)
+            .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
 }

@@ -21,3 +21,4 @@ pub use method::Method;
 pub use scan::find;
 pub use status::StatusCode;
 pub use url::Url;
+pub(crate) use url::percent_decode;

@@ -176,7 +176,7 @@ impl Server {
 }
 
 /// RFC 3550 §6.4.1, with a CNAME.
-pub(super) fn sender_report(ssrc: u32, timestamp: u32, unix_ns: i64, packets: u64, octets: u32) -> Bytes {
+pub(crate) fn sender_report(ssrc: u32, timestamp: u32, unix_ns: i64, packets: u64, octets: u32) -> Bytes {
     let [.., a, b, c, d] = packets.to_be_bytes();
     let packets = u32::from_be_bytes([a, b, c, d]);
     let info = rtcp::SenderInfo { ntp: NtpTime::from_unix_ns(unix_ns), timestamp, packets, octets };

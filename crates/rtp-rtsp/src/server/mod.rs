@@ -35,6 +35,7 @@ use machine::{Closing, ConnId, Input, Instant, Keep, Machine, Output, Payload, P
 
 pub use clip::{ClipError, MemoryClip};
 pub use event::{CarrierKind, Event, MountId, MountInfo, MountKind, ReaderInfo, SessionKey};
+pub(crate) use fanout::sender_report;
 pub use file::{Clip, FileRefusal};
 
 use self::conn::Conn;
