@@ -4,7 +4,10 @@ set -euo pipefail
 packages=(
     gcc libc6-dev # the C helper around libltc
     libltc-dev    # LTC, the field's reference
-    ffmpeg        # readvitc
+    ffmpeg        # readvitc, RTP and RTSP
+    # RTP payloads and RTSP
+    gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+    gstreamer1.0-libav gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 python3-gi
     chromium      # the studio's page
     python3-venv  # the Python bindings
 )

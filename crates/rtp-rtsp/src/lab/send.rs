@@ -48,6 +48,11 @@ impl Numbering {
         self.next
     }
 
+    /// Goes on from another number: that of another numbering, for a session that moves to another source.
+    pub const fn set_next_sequence(&mut self, next: u16) {
+        self.next = next;
+    }
+
     /// Cuts a JPEG file. `seconds`: since 1970, modulo 2^32 (variants that count otherwise read anything).
     ///
     /// # Errors
