@@ -161,6 +161,8 @@ async fn page_works(page: &mut Page, width: u32) -> anyhow::Result<()> {
                 const shown = () => frame(document.querySelector('.label').textContent);
                 const before = shown();
                 const state = await (await fetch('/api/state')).json();
+                // What is shown is as old as the last time the browser drew.
+                await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
                 const after = shown();
                 const there = frame(state.sessions[0].timecode);
                 return there < before - 2 || there > after + 2 ? [before, there, after] : null;

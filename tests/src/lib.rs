@@ -53,6 +53,21 @@ pub fn peer(what: &str, works: impl FnOnce() -> bool) -> bool {
     false
 }
 
+/// Tries again what a machine that stalls for a frame can spoil. What is wrong every time is wrong.
+///
+/// # Panics
+/// With what the last of twenty attempts said.
+pub fn in_time(mut attempt: impl FnMut() -> Result<(), String>) {
+    let mut wrong = String::new();
+    for _ in 0..20 {
+        match attempt() {
+            Ok(()) => return,
+            Err(error) => wrong = error,
+        }
+    }
+    panic!("twenty times: {wrong}");
+}
+
 /// Whether a command can be run at all.
 pub fn runs(command: &str, arguments: &[&str]) -> bool {
     Command::new(command)
