@@ -389,3 +389,22 @@ fn commands_are_told() {
     }
     assert_eq!(names.len(), 9, "{names:?}");
 }
+
+#[test]
+fn cameras() {
+    let server = start("camera_server", &["0", "0"]);
+    let (data, settings) = (server.address("data").to_string(), server.address("settings").to_string());
+    let reader = start("camera_telemetry", &[&data]);
+    for _ in 0..3 {
+        let line = reader.line().expect("telemetry");
+        let (value, at) = line.split_once(" at ").expect("a value and a time");
+        value.parse::<u8>().unwrap();
+        assert!(at.ends_with(" ms"), "{line}");
+    }
+    drop(reader);
+    let sweep = start("camera_sweep", &[&settings, "--from", "2", "--to", "3"]);
+    let steps = ["gain 1 applied", "gain 2 applied", "gain 3 applied", "gain 1 applied"];
+    assert_eq!(lines_to_end(&sweep), steps);
+    assert!(server.line().expect("what was set").contains("gain: 2"));
+    interrupt(server);
+}
