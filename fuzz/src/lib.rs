@@ -16,6 +16,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 mod input;
+pub mod rtp;
 pub mod seeds;
 pub mod smpte;
 
@@ -24,6 +25,17 @@ pub type Target = fn(&[u8]);
 
 /// All targets and their names, which are those of the folders of their seeds.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("rtp_annex_b", rtp::annex_b),
+    ("rtp_h264", rtp::h264),
+    ("rtp_image", rtp::image),
+    ("rtp_jpeg", rtp::jpeg),
+    ("rtp_lab", rtp::lab),
+    ("rtp_mjpeg", rtp::mjpeg),
+    ("rtp_packet", rtp::packet),
+    ("rtp_receiver", rtp::receiver),
+    ("rtp_relay", rtp::relay),
+    ("rtp_rtcp", rtp::rtcp),
+    ("rtp_sps", rtp::sps),
     ("smpte_address", smpte::address),
     ("smpte_artnet", smpte::artnet),
     ("smpte_atc", smpte::atc),

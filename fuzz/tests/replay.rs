@@ -31,6 +31,17 @@ macro_rules! replay {
 }
 
 replay! {
+    rtp_annex_b
+    rtp_h264
+    rtp_image
+    rtp_jpeg
+    rtp_lab
+    rtp_mjpeg
+    rtp_packet
+    rtp_receiver
+    rtp_relay
+    rtp_rtcp
+    rtp_sps
     smpte_address
     smpte_artnet
     smpte_atc

@@ -1,6 +1,7 @@
 //! Seeds for the fuzzer, made of the vectors of `specification/vectors`, so that what is known to matter is where the
 //! search begins.
 
+mod rtp;
 mod smpte;
 mod wav;
 
@@ -24,6 +25,7 @@ impl Seeds {
     /// If a vector has not the form that its file describes.
     pub fn of_the_vectors() -> Self {
         let mut seeds = Self::default();
+        rtp::add(&mut seeds);
         smpte::add(&mut seeds);
         seeds
     }

@@ -111,7 +111,9 @@ impl MjpegReader {
                     }
                 }
             }
-            match self.splitter.find_end(data) {
+            // Never more than the limit, so that it does not matter how the bytes come.
+            let view = data.get(..self.limit).unwrap_or(data);
+            match self.splitter.find_end(view) {
                 Ok(Some(end)) => {
                     self.advanced(end);
                     self.frames += 1;
@@ -119,7 +121,8 @@ impl MjpegReader {
                     return Ok(Some(data.split_to(end).freeze()));
                 }
                 Ok(None) if data.len() > self.limit => {
-                    data.clear();
+                    data.advance(self.limit);
+                    self.advanced(self.limit);
                     self.splitter = Splitter::new();
                     self.seeking = true;
                     return Err(too_long(self.limit));

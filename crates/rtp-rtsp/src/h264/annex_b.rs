@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::Nal;
 
@@ -63,13 +63,15 @@ impl AccessUnits {
     /// Takes the next whole access unit off the front, start codes included; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// [`TooLong`](crate::files::FileError::TooLong) for a unit beyond the limit; it was thrown away as far as it is
-    /// there.
+    /// [`TooLong`](crate::files::FileError::TooLong) for a unit beyond the limit; so many bytes were thrown away, and
+    /// the next call goes on behind them.
     pub fn next(&mut self, data: &mut BytesMut) -> Result<Option<Bytes>, crate::files::FileError> {
         loop {
+            // Never more than the limit, so that it does not matter how the bytes come.
+            let view = data.get(..self.limit).unwrap_or(data);
             if let Some(unit) = self.unit.filter(|u| !u.checked) {
                 // Type and the first bit of a slice header are needed.
-                let Some(head) = data.get(unit.content..unit.content + 2) else { break };
+                let Some(head) = view.get(unit.content..unit.content + 2) else { break };
                 let begins = begins_access_unit(head);
                 let is_slice = Nal::of(head).is_some_and(Nal::is_slice);
                 if begins && self.has_slice {
@@ -81,20 +83,20 @@ impl AccessUnits {
                 self.has_slice |= is_slice;
                 self.unit = Some(Unit { checked: true, ..unit });
             }
-            match find_start_code(data, self.scanned) {
+            match find_start_code(view, self.scanned) {
                 Some((_, after)) => {
                     self.unit = Some(Unit { content: after, checked: false });
                     self.scanned = after;
                 }
                 None => {
                     // The last bytes may be the front of a start code.
-                    self.scanned = self.scanned.max(data.len().saturating_sub(3));
+                    self.scanned = self.scanned.max(view.len().saturating_sub(2));
                     break;
                 }
             }
         }
         if data.len() > self.limit {
-            data.clear();
+            data.advance(self.limit);
             *self = Self::new(self.limit);
             return Err(crate::files::FileError::TooLong {
                 limit: u32::try_from(self.limit).unwrap_or(u32::MAX),
@@ -230,7 +232,8 @@ mod tests {
         let mut cutter = AccessUnits::new(50);
         let mut data = BytesMut::from(&[&[0, 0, 1, 0x65, 0x88][..], &[7; 60]].concat()[..]);
         assert!(cutter.next(&mut data).is_err());
-        assert!(data.is_empty());
+        assert_eq!(data.len(), 15);
+        assert_eq!(cutter.next(&mut data), Ok(None));
     }
 
     proptest! {
