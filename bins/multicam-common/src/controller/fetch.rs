@@ -1,0 +1,381 @@
+//! Fetching one file: over as many connections as it takes, kept as `NAME.part` until it is whole, on the disk and
+//! verified.
+//!
+//! This is a sequence of steps, so it is written as one: blocking, in a thread of its own. What to ask for and what to
+//! make of an answer is [`Fetch`]'s.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::BytesMut;
+use multicam_common::client::{DeviceKind, Fetch, NextTry, Plan};
+use multicam_common::codec::{FileDecoder, FileFrame, Reply};
+use multicam_common::constants::DOWNLOAD_STALL_TIMEOUT;
+use multicam_common::message::Secret;
+use multicam_common::server::hex;
+use multicam_common::{FileName, Form, UnixTime};
+use sha2::{Digest, Sha256};
+
+/// How far it is, for others to look at, and how to call it off.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes here.
+    pub have: AtomicU64,
+    /// Bytes of the file, once that is known.
+    pub total: AtomicU64,
+    /// Bytes that came over the network.
+    pub moved: AtomicU64,
+    /// Set to stop; what is here stays for a later resume.
+    pub cancelled: AtomicBool,
+}
+
+/// A file that is here, whole and verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where.
+    pub path: PathBuf,
+    /// Its name at the device.
+    pub file_name: String,
+    /// In bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// The device had told the same hash.
+    pub verified: bool,
+}
+
+/// Fetches `file` (name or id as the device gave it) into `dir`.
+///
+/// # Errors
+/// With one line that says what stands in the way. What came so far stays as `NAME.part`.
+pub fn fetch(
+    address: SocketAddr,
+    kind: DeviceKind,
+    file: &str,
+    dir: &Path,
+    auth: Option<&Secret>,
+    progress: &Progress,
+) -> Result<Fetched> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let local = FileName::parse(file).with_context(|| format!("'{}'", file.escape_debug()))?;
+    let part = dir.join(format!("{local}.part"));
+    let mut job =
+        Job { fetch: Fetch::new(file, kind, 0), part, dir, auth, progress, hashed: Hashed::default() };
+    job.look_at_part()?;
+    let mut again = false;
+    loop {
+        let why = match job.once(address) {
+            Ok(Outcome::Whole(fetched)) => return Ok(fetched),
+            Ok(Outcome::Refused(reply)) => match job.fetch.refused(reply.status()) {
+                NextTry::After(_) => {
+                    job.start_over()?;
+                    continue;
+                }
+                NextTry::GiveUp => match &reply {
+                    Reply::Error(e) if !e.message.is_empty() => bail!("{file}: {}: {}", e.status, e.message),
+                    reply => bail!("{file}: {}", reply.status()),
+                },
+            },
+            Ok(Outcome::WrongHash) if !again => {
+                tracing::warn!(file, "the hash is another: fetching all of it again");
+                again = true;
+                job.start_over()?;
+                continue;
+            }
+            Ok(Outcome::WrongHash) => bail!("{file}: the hash is another than the device says, twice"),
+            Err(Trouble::Final(error)) => return Err(error.context(file.to_owned())),
+            Err(Trouble::Network(error)) => error,
+        };
+        match job.fetch.failed() {
+            NextTry::GiveUp => return Err(anyhow!(why).context(format!("{file}: the transfer failed"))),
+            NextTry::After(pause) => {
+                tracing::info!(file, %why, ?pause, "trying again");
+                wait(pause, progress)?;
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Whole(Fetched),
+    Refused(Reply),
+    WrongHash,
+}
+
+enum Trouble {
+    /// Worth another try.
+    Network(io::Error),
+    /// Not worth one.
+    Final(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// The hash of what is here, as far as it goes.
+#[derive(Clone, Default)]
+struct Hashed {
+    hash: Sha256,
+    bytes: u64,
+}
+
+struct Job<'a> {
+    fetch: Fetch,
+    part: PathBuf,
+    dir: &'a Path,
+    auth: Option<&'a Secret>,
+    progress: &'a Progress,
+    hashed: Hashed,
+}
+
+impl Job<'_> {
+    /// What an earlier run has left is taken in.
+    fn look_at_part(&mut self) -> Result<()> {
+        let mut file = match File::open(&self.part) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", self.part.display())),
+        };
+        let mut buffer = vec![0; BLOCK];
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            self.hashed.hash.update(&buffer[..n]);
+            self.hashed.bytes += n as u64;
+        }
+        self.have(self.hashed.bytes);
+        Ok(())
+    }
+
+    fn start_over(&mut self) -> Result<()> {
+        self.hashed = Hashed::default();
+        self.fetch.start_over();
+        self.have(0);
+        match fs::remove_file(&self.part) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn have(&mut self, bytes: u64) {
+        self.fetch.progress(bytes);
+        self.progress.have.store(bytes, Ordering::Relaxed);
+    }
+
+    fn once(&mut self, address: SocketAddr) -> Result<Outcome, Trouble> {
+        let mut stream = TcpStream::connect_timeout(&address, CONNECT).map_err(Trouble::Network)?;
+        let prepared = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(TICK)));
+        prepared.map_err(Trouble::Network)?;
+        let now = UnixTime::from_nanos(driver::unix_now());
+        let command = self.fetch.command().sent_at(now).with_auth(self.auth.cloned());
+        stream.write_all(command.to_text(Form::BOTH).as_bytes()).map_err(Trouble::Network)?;
+
+        let mut decoder = FileDecoder::new();
+        let mut unread = BytesMut::new();
+        let mut buffer = vec![0; HEAD];
+        let header = loop {
+            match decoder.decode(&mut unread).map_err(|e| Trouble::Final(anyhow!("the answer: {e}")))? {
+                Some(FileFrame::Header(header)) => break header,
+                Some(FileFrame::Refused(reply)) => return Ok(Outcome::Refused(reply)),
+                Some(_) => {}
+                None => {
+                    let n = self.read(&mut stream, &mut buffer)?;
+                    unread.extend_from_slice(&buffer[..n]);
+                }
+            }
+        };
+        let plan = self.fetch.plan(&header).map_err(|e| Trouble::Final(e.into()))?;
+        let needed = plan.total.saturating_sub(plan.write_at);
+        if let Some(free) = free_space(self.dir).filter(|free| *free < needed) {
+            return Err(Trouble::Final(anyhow!("the disk has {free} bytes left, {needed} more are needed")));
+        }
+        self.progress.total.store(plan.total, Ordering::Relaxed);
+        self.body(&mut stream, &plan, unread.into())?;
+        self.finish(&plan)
+    }
+
+    /// Takes the body in. The connection stays open until the file is safe: some devices delete what they have sent.
+    fn body(&mut self, stream: &mut TcpStream, plan: &Plan, first: Vec<u8>) -> Result<(), Trouble> {
+        let part = self.part.clone();
+        let disk =
+            |e: io::Error| Trouble::Final(anyhow!(e).context(format!("cannot write {}", part.display())));
+        let mut file = File::options().create(true).truncate(false).write(true).open(&part).map_err(disk)?;
+        file.set_len(plan.write_at).map_err(disk)?;
+        file.seek(SeekFrom::Start(plan.write_at)).map_err(disk)?;
+        if self.hashed.bytes != plan.write_at {
+            self.hashed = Hashed::default();
+        }
+        let hashed = std::mem::take(&mut self.hashed);
+        let mut at = plan.write_at;
+        // Hashed beside reading and writing: a second core halves the time.
+        let (work, mut empty, hasher) = hasher(hashed).map_err(|e| Trouble::Final(e.into()))?;
+        let receive = || -> Result<(), Trouble> {
+            let (mut skip, mut left) = (plan.skip, plan.body);
+            let mut next = Some(first).filter(|b| !b.is_empty());
+            while left > 0 {
+                let mut block = match next.take() {
+                    Some(block) => block,
+                    None => {
+                        let mut block = recycled(&mut empty);
+                        let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+                        let n = self.read(stream, &mut block[..most])?;
+                        block.truncate(n);
+                        block
+                    }
+                };
+                // What follows the file is none of it.
+                block.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                left -= block.len() as u64;
+                let over = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
+                skip -= over as u64;
+                block.drain(..over);
+                file.write_all(&block).map_err(disk)?;
+                at += block.len() as u64;
+                self.progress.have.store(at, Ordering::Relaxed);
+                if work.send(block).is_err() {
+                    return Err(Trouble::Final(anyhow!("the hashing thread is gone")));
+                }
+            }
+            Ok(())
+        };
+        let received = receive();
+        drop(work);
+        drop(empty);
+        self.hashed = hasher.join().map_err(|_| Trouble::Final(anyhow!("the hashing thread is gone")))?;
+        // What a failed write left half done does not count.
+        let _ = file.set_len(at);
+        self.have(at);
+        received?;
+        file.sync_all().map_err(disk)
+    }
+
+    fn finish(&mut self, plan: &Plan) -> Result<Outcome, Trouble> {
+        let hash: [u8; 32] = self.hashed.hash.clone().finalize().into();
+        let sha256 = hex(&hash);
+        if plan.sha256.as_ref().is_some_and(|told| *told != sha256) {
+            return Ok(Outcome::WrongHash);
+        }
+        let path = free_name(self.dir, &plan.name, plan.total, &sha256)?;
+        fs::rename(&self.part, &path).with_context(|| format!("cannot make {}", path.display()))?;
+        if let Ok(dir) = File::open(self.dir) {
+            let _ = dir.sync_all();
+        }
+        Ok(Outcome::Whole(Fetched {
+            path,
+            file_name: plan.name.as_str().into(),
+            size: plan.total,
+            sha256,
+            verified: plan.sha256.is_some(),
+        }))
+    }
+
+    /// Waits for bytes as long as the originals allow, looking now and then whether anybody still wants them.
+    fn read(&self, stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize, Trouble> {
+        let mut waited = Duration::ZERO;
+        loop {
+            if self.progress.cancelled.load(Ordering::Relaxed) {
+                return Err(Trouble::Final(anyhow!("called off; what is here is kept for later")));
+            }
+            match stream.read(buffer) {
+                Ok(0) => return Err(Trouble::Network(io::ErrorKind::UnexpectedEof.into())),
+                Ok(n) => {
+                    self.progress.moved.fetch_add(n as u64, Ordering::Relaxed);
+                    return Ok(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    waited += TICK;
+                    if waited >= DOWNLOAD_STALL_TIMEOUT {
+                        return Err(Trouble::Network(io::ErrorKind::TimedOut.into()));
+                    }
+                }
+                Err(e) => return Err(Trouble::Network(e)),
+            }
+        }
+    }
+}
+
+type Hasher = std::thread::JoinHandle<Hashed>;
+
+fn hasher(mut hashed: Hashed) -> io::Result<(SyncSender<Vec<u8>>, Receiver<Vec<u8>>, Hasher)> {
+    let (work, blocks) = sync_channel::<Vec<u8>>(BLOCKS);
+    let (done, empty) = sync_channel(BLOCKS);
+    let thread = std::thread::Builder::new().name("hash".into()).spawn(move || {
+        for block in blocks {
+            hashed.hash.update(&block);
+            hashed.bytes += block.len() as u64;
+            let _ = done.try_send(block);
+        }
+        hashed
+    })?;
+    Ok((work, empty, thread))
+}
+
+fn recycled(empty: &mut Receiver<Vec<u8>>) -> Vec<u8> {
+    let mut block = empty.try_recv().unwrap_or_default();
+    block.resize(BLOCK, 0);
+    block
+}
+
+/// Sleeps, unless it is called off.
+fn wait(span: Duration, progress: &Progress) -> Result<()> {
+    let mut left = span;
+    while !left.is_zero() {
+        if progress.cancelled.load(Ordering::Relaxed) {
+            bail!("called off; what is here is kept for later");
+        }
+        let step = left.min(TICK);
+        std::thread::sleep(step);
+        left -= step;
+    }
+    Ok(())
+}
+
+/// The name itself, or with a number if another file has it. The very same file is replaced by itself.
+fn free_name(dir: &Path, name: &FileName, size: u64, sha256: &str) -> Result<PathBuf> {
+    let (stem, extension) = match name.as_str().rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        _ => (name.as_str(), String::new()),
+    };
+    for n in 1..=1000 {
+        let suffix = if n == 1 { String::new() } else { format!("-{n}") };
+        let path = dir.join(format!("{stem}{suffix}{extension}"));
+        let taken = match fs::metadata(&path) {
+            Ok(meta) if meta.len() == size => hex(&crate::device::hash_file(&path)?) != sha256,
+            Ok(_) => true,
+            Err(_) => false,
+        };
+        if !taken {
+            return Ok(path);
+        }
+    }
+    bail!("a thousand files are called {name}")
+}
+
+#[cfg(unix)]
+fn free_space(dir: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(dir).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
+const CONNECT: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_millis(500);
+const HEAD: usize = 16 << 10;
+const BLOCK: usize = 512 << 10;
+const BLOCKS: usize = 4;

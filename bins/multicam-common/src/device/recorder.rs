@@ -1,0 +1,321 @@
+//! From the event to the file.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use driver::Driver;
+use machine::Instant;
+use multicam_common::message::TakeTimes;
+use multicam_common::server::{Device, FileEntry, TakeId};
+use multicam_common::{UnixTime, file_id};
+use test_picture::Marks;
+
+use super::store::{Store, hash_file};
+use crate::avi;
+use crate::still::Stills;
+
+/// What is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The test picture, 25 frames a second, in an AVI file. Frames lie on a grid of synchronised time, and each says
+    /// when it was. As a frame is a function of its time it can be drawn later, so waiting costs nothing.
+    Test,
+    /// A stream, recorded by ffmpeg as it comes.
+    Rtsp(String),
+    /// A camera of this machine, recorded by ffmpeg.
+    V4l2(String),
+    /// A program that is started with the output path as its last argument, and ended by SIGINT.
+    Command(Vec<String>),
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "test" => Ok(Self::Test),
+            Some(("rtsp", rest)) if rest.starts_with("//") => Ok(Self::Rtsp(text.into())),
+            Some(("rtsp", url)) if url.starts_with("rtsp://") => Ok(Self::Rtsp(url.into())),
+            Some(("v4l2", device)) if device.starts_with('/') => Ok(Self::V4l2(device.into())),
+            Some(("command", line)) if !line.trim().is_empty() => {
+                Ok(Self::Command(line.split_whitespace().map(String::from).collect()))
+            }
+            _ => Err("a source is test, rtsp:URL, v4l2:/dev/videoN or command:ARGV".into()),
+        }
+    }
+}
+
+impl Source {
+    fn extension(&self) -> &'static str {
+        if *self == Self::Test { "avi" } else { "mp4" }
+    }
+
+    /// The program that records it.
+    fn program(&self, out: &Path) -> Option<Command> {
+        let mut line: Vec<&str> = match self {
+            Self::Test => return None,
+            Self::Rtsp(url) => {
+                vec![
+                    "ffmpeg",
+                    "-nostdin",
+                    "-loglevel",
+                    "error",
+                    "-rtsp_transport",
+                    "tcp",
+                    "-i",
+                    url,
+                    "-c",
+                    "copy",
+                ]
+            }
+            Self::V4l2(device) => vec![
+                "ffmpeg",
+                "-nostdin",
+                "-loglevel",
+                "error",
+                "-f",
+                "v4l2",
+                "-i",
+                device,
+                "-c:v",
+                "libx264",
+                "-preset",
+                "ultrafast",
+            ],
+            Self::Command(line) => line.iter().map(String::as_str).collect(),
+        };
+        if !matches!(self, Self::Command(_)) {
+            // Fragments: what is on the disk can be played, whatever happens next.
+            line.extend(["-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-y"]);
+        }
+        let (program, arguments) = line.split_first()?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(out).stdin(Stdio::null()).stdout(Stdio::null());
+        Some(command)
+    }
+}
+
+/// Frames a second of the test source.
+const TEST_RATE: u32 = 25;
+/// Time from frame to frame.
+const PERIOD_NS: i64 = 1_000_000_000 / TEST_RATE as i64;
+/// Frames are drawn in so long steps, and not before the first has passed: at the instant of a start a machine has
+/// better things to do.
+const STEP: Duration = Duration::from_millis(250);
+/// A program that was told to end has so long to close its file.
+const CLOSING: Duration = Duration::from_secs(60);
+
+/// Starts and ends takes.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    source: Source,
+    store: Arc<Store>,
+    driver: Driver<Device>,
+    device_id: String,
+    running: Option<(TakeId, Sender<Instant>, std::thread::JoinHandle<()>)>,
+}
+
+/// One take, in a thread of its own.
+struct Take {
+    id: TakeId,
+    source: Source,
+    store: Arc<Store>,
+    driver: Driver<Device>,
+    stem: String,
+    at: Instant,
+    actual: UnixTime,
+    times: TakeTimes,
+}
+
+impl Recorder {
+    pub(super) fn new(source: Source, store: Arc<Store>, driver: Driver<Device>, device_id: String) -> Self {
+        Self { source, store, driver, device_id, running: None }
+    }
+
+    /// A start is planned. The test source needs no preparation; what is wrong with the directory is better said now.
+    pub(super) fn arm(&mut self, take: TakeId, target: UnixTime) {
+        if let Err(error) = self.store.reserve(&file_id(&self.device_id, target), self.source.extension()) {
+            tracing::error!(take = take.0, "the recording will fail: {error:#}");
+        }
+    }
+
+    pub(super) fn start(&mut self, id: TakeId, at: Instant, target: Option<UnixTime>, actual: UnixTime) {
+        let (stop, stopped) = channel();
+        let error_ns = self.driver.call(|device, now| device.snapshot(now).error_ns);
+        let begin = target.unwrap_or(actual);
+        let take = Take {
+            id,
+            source: self.source.clone(),
+            store: self.store.clone(),
+            driver: self.driver.clone(),
+            stem: file_id(&self.device_id, begin),
+            at,
+            actual,
+            times: TakeTimes {
+                target_start: target,
+                actual_start: Some(actual),
+                first_frame: None,
+                clock_error_ns: error_ns,
+            },
+        };
+        let late = target.map(|t| actual.nanos_since(t) / 1000);
+        tracing::info!(take = id.0, late_us = late, "recording");
+        match std::thread::Builder::new().name("take".into()).spawn(move || take.run(&stopped)) {
+            Ok(thread) => self.running = Some((id, stop, thread)),
+            Err(error) => {
+                tracing::error!(%error, "no thread for a recording");
+                self.driver
+                    .call(|device, now| device.take_finished(now, id, Err("no thread for the recording")));
+            }
+        }
+    }
+
+    pub(super) fn stop(&mut self, id: TakeId) {
+        if let Some((_, stop, _)) = self.running.as_ref().filter(|(running, ..)| *running == id) {
+            let _ = stop.send(driver::now());
+        }
+    }
+
+    /// The device is ending: so is what runs.
+    pub(super) fn finish(self) {
+        if let Some((_, stop, thread)) = self.running {
+            let _ = stop.send(driver::now());
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Take {
+    fn run(mut self, stopped: &Receiver<Instant>) {
+        let outcome = self.record(stopped);
+        let (id, driver) = (self.id, self.driver.clone());
+        match outcome {
+            Ok(entry) => {
+                let (name, path) = (entry.name.clone(), self.store.path(&entry.name));
+                tracing::info!(take = id.0, %name, bytes = entry.size, "recorded");
+                driver.call(|device, now| device.take_finished(now, id, Ok(entry)));
+                // Whoever asks before this is done gets the file without its hash.
+                if let Ok(hash) = hash_file(&path) {
+                    driver.call(|device, _| device.set_hash(&name, hash));
+                }
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!(take = id.0, "the recording failed: {why}");
+                driver.call(|device, now| device.take_finished(now, id, Err(&why)));
+            }
+        }
+    }
+
+    fn record(&mut self, stopped: &Receiver<Instant>) -> Result<FileEntry> {
+        let (name, part) = self.store.reserve(&self.stem, self.source.extension())?;
+        match self.source.clone() {
+            Source::Test => self.draw(&part, stopped)?,
+            source => {
+                self.run_program(&source, &part, stopped)?;
+                File::open(&part).and_then(|f| f.sync_all()).context("the program has left no file")?;
+            }
+        }
+        self.store.publish(&part, &name, self.times).context("cannot name the recording")
+    }
+
+    /// Synchronised time of a local instant during this take.
+    fn unix(&self, at: Instant) -> UnixTime {
+        self.actual + at.saturating_since(self.at)
+    }
+
+    fn draw(&mut self, part: &Path, stopped: &Receiver<Instant>) -> Result<()> {
+        let file = File::create_new(part).context("cannot make a file")?;
+        let mut out = avi::Writer::new(file, Stills::SIZE, TEST_RATE)?;
+        let mut stills = Stills::new()?;
+        // The frame that holds the instant of the start comes first.
+        let begin = self.times.target_start.unwrap_or(self.actual);
+        let first = begin.as_nanos().div_euclid(PERIOD_NS);
+        let capture = |frame: u32| UnixTime::from_nanos((first + i64::from(frame)) * PERIOD_NS);
+        self.times.first_frame = Some(capture(0));
+        let mut next = 0_u32;
+        loop {
+            let until = match stopped.recv_timeout(STEP) {
+                Ok(at) => Some(at),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(driver::now()),
+            };
+            let end = self.unix(until.unwrap_or_else(driver::now));
+            // One frame at least, however soon it was stopped.
+            while next == 0 || capture(next) <= end {
+                let marks = Marks {
+                    time_ns: capture(next).as_nanos().unsigned_abs(),
+                    frame: next,
+                    rate_hundredths: u16::try_from(TEST_RATE * 100)?,
+                    ..Marks::default()
+                };
+                match out.frame(stills.draw(&marks)?) {
+                    Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                        tracing::warn!(frames = out.frames(), "the file is as long as it can be");
+                        let _ = stopped.recv();
+                        return out.finish().context("cannot close the file");
+                    }
+                    result => result.context("cannot write the recording")?,
+                }
+                next += 1;
+            }
+            if until.is_some() {
+                return out.finish().context("cannot close the file");
+            }
+            out.flush().context("cannot write the recording")?;
+        }
+    }
+
+    fn run_program(&self, source: &Source, part: &Path, stopped: &Receiver<Instant>) -> Result<()> {
+        let mut command = source.program(part).context("this source has no program")?;
+        let name = PathBuf::from(command.get_program());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", name.display()))?;
+        loop {
+            match stopped.recv_timeout(STEP) {
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(status) = child.try_wait()? {
+                        // It has given up; wait for STOP with what it wrote.
+                        tracing::error!(%status, "the recording program has ended by itself");
+                        let _ = stopped.recv();
+                        break;
+                    }
+                }
+                _ => {
+                    interrupt(&mut child);
+                    let end = driver::now() + CLOSING;
+                    while child.try_wait()?.is_none() {
+                        if driver::now() >= end {
+                            let _ = child.kill();
+                            let _ = child.wait();
+                            bail!("{} did not end when told to", name.display());
+                        }
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &mut Child) {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+    }
+}
+
+#[cfg(not(unix))]
+fn interrupt(child: &mut Child) {
+    let _ = child.kill();
+}
