@@ -13,6 +13,7 @@ use super::{Setup, Source};
 
 /// What a device can be told.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 pub struct Options {
     /// Address or name to listen on
     #[arg(long, env = "MULTICAM_HOST", default_value = "0.0.0.0")]
