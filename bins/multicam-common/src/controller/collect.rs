@@ -133,6 +133,10 @@ impl Job {
 
     /// What a device lists, and what it said at STOP and does not list.
     async fn wanted(&self) -> Result<Vec<(String, TakeTimes)>, String> {
+        // QUIRK(G0 OAK): says its id only when it is asked how it is, and takes are known by it.
+        if self.fleet.device(self.key).is_some_and(|view| view.device_id.is_none()) {
+            let _ = self.fleet.ask(self.key, CommandMessage::device_status()).await;
+        }
         let reply = self.fleet.ask(self.key, CommandMessage::list_files().with_limit(100_000)).await;
         let device = self.fleet.device(self.key).map(|view| name_of(&view)).unwrap_or_default();
         let mut files: BTreeMap<String, TakeTimes> = BTreeMap::new();

@@ -307,8 +307,10 @@ impl Job<'_> {
 }
 
 type Hasher = std::thread::JoinHandle<Hashed>;
+/// Blocks to hash, blocks to fill again, and the thread between them.
+type HashLine = (SyncSender<Vec<u8>>, Receiver<Vec<u8>>, Hasher);
 
-fn hasher(mut hashed: Hashed) -> io::Result<(SyncSender<Vec<u8>>, Receiver<Vec<u8>>, Hasher)> {
+fn hasher(mut hashed: Hashed) -> io::Result<HashLine> {
     let (work, blocks) = sync_channel::<Vec<u8>>(BLOCKS);
     let (done, empty) = sync_channel(BLOCKS);
     let thread = std::thread::Builder::new().name("hash".into()).spawn(move || {

@@ -99,7 +99,10 @@ impl Show {
 
 /// Bars of what is being fetched, on stderr where that is a terminal.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Bars(Arc<Mutex<Vec<(String, Arc<Progress>)>>>);
+pub(super) struct Bars(Arc<Mutex<Vec<Bar>>>);
+
+/// A name, and how far it is.
+type Bar = (String, Arc<Progress>);
 
 impl Bars {
     pub(super) fn add(&self, name: String, progress: &Arc<Progress>) {

@@ -20,7 +20,15 @@ pub(super) fn run(driver: &Driver<Device>, store: &Store, _file: FileToken, name
         Ok(()) => tracing::info!(%name, "uploaded"),
         Err(why) => tracing::warn!(%name, why, "an upload failed"),
     }
-    driver.call(|device, _| device.upload_done(name, outcome.as_ref().map(|()| ()).map_err(String::as_str)));
+    driver.call(|device, _| {
+        device.upload_done(
+            name,
+            match &outcome {
+                Ok(()) => Ok(()),
+                Err(why) => Err(why.as_str()),
+            },
+        )
+    });
 }
 
 fn put(path: &str, to: &Upload) -> Result<(), String> {

@@ -1,0 +1,238 @@
+//! Whole cycles of the real programs: ours with ours, with each original device, with each original controller.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use multicam_programs::emulate::content;
+use multicam_programs::{avi, still};
+use serde_json::Value;
+
+/// A program that is ended with the test.
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(program: &str, arguments: &[&str]) -> Running {
+    let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.strip_prefix("listening on ").and_then(|l| l.split(' ').next()).unwrap().to_owned();
+    Running { child, address }
+}
+
+fn device(dir: &Path, id: &str) -> Running {
+    let dir = dir.to_str().unwrap();
+    let program = env!("CARGO_BIN_EXE_multicam-device");
+    start(
+        program,
+        &[
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-mdns",
+            "--clock",
+            "system",
+            "--dir",
+            dir,
+            "--device-id",
+            id,
+        ],
+    )
+}
+
+fn emulated(peer: &str) -> Running {
+    start(env!("CARGO_BIN_EXE_multicam-tool"), &["emulate", "--peer", peer, "--device-id", peer])
+}
+
+/// A controller in a directory of its own.
+struct Desk {
+    dir: tempfile::TempDir,
+    devices: Vec<String>,
+}
+
+impl Desk {
+    fn new<'a>(devices: impl IntoIterator<Item = &'a Running>) -> Self {
+        let devices = devices.into_iter().map(|d| d.address.clone()).collect();
+        Self { dir: tempfile::tempdir().unwrap(), devices }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-controller"));
+        command.current_dir(self.dir.path()).arg("--json");
+        for device in &self.devices {
+            command.args(["--device", device]);
+        }
+        command.args(arguments).output().unwrap()
+    }
+
+    /// The answers, one object a line; the command has to succeed.
+    fn ok(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until all devices say this of themselves.
+    fn wait_for(&self, status: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let all = self.ok(&["status"]);
+            if all.iter().all(|d| d["status"] == status) {
+                return;
+            }
+            assert!(Instant::now() < end, "{all:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn manifest(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.dir.path().join("out/manifest.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn ours_with_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let devices: Vec<_> =
+        (0..10).map(|n| device(&dir.path().join(n.to_string()), &format!("Dev-{n}"))).collect();
+    let desk = Desk::new(&devices);
+    assert_eq!(desk.ok(&["discover"]).len(), 10);
+    let started = desk.ok(&["start", "--in", "1"]);
+    assert!(started[1..].iter().all(|d| d["status"] == "scheduled_recording_accepted"), "{started:?}");
+    desk.wait_for("recording");
+    let stopped = desk.ok(&["stop"]);
+    assert_eq!(stopped.iter().filter(|d| d["file"].is_string()).count(), 10);
+    assert_eq!(desk.ok(&["list"]).len(), 10);
+    desk.ok(&["collect", "--out", "out"]);
+    // The first frames lie within half a frame of each other, read back from the pictures.
+    let mut first = Vec::new();
+    for entry in desk.manifest() {
+        assert_eq!(entry["complete"], true);
+        let copy = desk.dir.path().join(entry["path"].as_str().unwrap());
+        let id = entry["device"].as_str().unwrap();
+        let original = dir.path().join(&id[4..]).join(entry["file"].as_str().unwrap());
+        assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(original).unwrap(), "byte for byte");
+        let frames: Vec<_> = avi::frames(std::fs::File::open(copy).unwrap()).unwrap().collect();
+        let marks = still::read(frames[0].as_ref().unwrap()).unwrap();
+        assert_eq!(marks.frame, 0);
+        first.push(marks.time_ns);
+        let target = entry["targetStart"].as_f64().unwrap();
+        let begins = marks.time_ns as f64 / 1e9;
+        assert!((-0.001..0.041).contains(&(target - begins)), "it holds the instant: {target} {begins}");
+    }
+    let spread = first.iter().max().unwrap() - first.iter().min().unwrap();
+    assert!(spread <= 20_000_000, "{spread} ns");
+    // Nothing is fetched twice, and what was fetched can be deleted, which nothing else can.
+    desk.ok(&["collect", "--out", "out"]);
+    assert_eq!(desk.manifest().len(), 10);
+    let file = desk.manifest()[0]["file"].as_str().unwrap().to_owned();
+    let wrong = desk.run(&["delete", &file, "--sha256", &"0".repeat(64)]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(desk.ok(&["list"]).len(), 10);
+    desk.ok(&["delete", &file]);
+    assert_eq!(desk.ok(&["list"]).len(), 9);
+}
+
+#[test]
+fn ours_with_each_original_device() {
+    for peer in ["oak-g2", "oak-g0", "ios", "android"] {
+        let device = emulated(peer);
+        let desk = Desk::new([&device]);
+        desk.ok(&["discover"]);
+        // There is nothing to stop: that is said, also by the one that says nothing.
+        let nothing = desk.run(&["stop"]);
+        assert_eq!(nothing.status.code(), Some(1), "{peer}");
+        desk.ok(&["start", "--in", "0.5"]);
+        // A planned start does not show on an OAK, and STOP before it would be refused.
+        let end = Instant::now() + Duration::from_secs(60);
+        let stopped = loop {
+            let output = desk.run(&["stop"]);
+            if output.status.success() {
+                break output;
+            }
+            assert!(Instant::now() < end, "{peer}");
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        let stopped: Value = serde_json::from_slice(&stopped.stdout).unwrap();
+        let file = stopped["file"].as_str().unwrap().to_owned();
+        desk.ok(&["collect", "--out", "out"]);
+        let manifest = desk.manifest();
+        assert_eq!(manifest.len(), 1, "{peer}: {manifest:?}");
+        let copy = desk.dir.path().join(manifest[0]["path"].as_str().unwrap());
+        let name = copy.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name == file || multicam_common::stem(&name) == file);
+        assert_eq!(std::fs::read(&copy).unwrap(), content(&name), "{peer}");
+        let missing = desk.run(&["get", "nope.mp4"]);
+        assert_eq!(missing.status.code(), Some(1), "{peer}");
+        assert!(!desk.dir.path().join("nope.mp4").exists());
+    }
+}
+
+#[test]
+fn our_device_with_each_original_controller() {
+    for peer in ["controller-g0", "controller-g2"] {
+        let dir = tempfile::tempdir().unwrap();
+        let device = device(&dir.path().join("device"), "Mountain-A1B2C3D4");
+        let out = dir.path().join("out");
+        let output = Command::new(env!("CARGO_BIN_EXE_multicam-tool"))
+            .args([
+                "emulate",
+                "--peer",
+                peer,
+                "--device",
+                &device.address,
+                "--lead",
+                "0.3",
+                "--record",
+                "0.3",
+                "--out",
+            ])
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{peer}: {}", String::from_utf8_lossy(&output.stderr));
+        let copy = std::fs::read_dir(&out).unwrap().next().unwrap().unwrap().path();
+        let name = copy.file_name().unwrap().to_str().unwrap().to_owned();
+        let name = if name.ends_with(".avi") { name } else { format!("{name}.avi") };
+        assert_eq!(
+            std::fs::read(copy).unwrap(),
+            std::fs::read(dir.path().join("device").join(name)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn what_a_person_types_wrongly() {
+    let controller = env!("CARGO_BIN_EXE_multicam-controller");
+    let device = env!("CARGO_BIN_EXE_multicam-device");
+    for (program, arguments) in [
+        (controller, &["--device", "x:y", "status"][..]),
+        (controller, &["--device", ":1", "status"]),
+        (controller, &["start", "--at", "soon"]),
+        (controller, &["dance"]),
+        (device, &["--source", "wish"]),
+        (device, &["--device-id", "../x"]),
+        (device, &["--ntp", "a:b"]),
+    ] {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
