@@ -3,6 +3,7 @@
 mod artnet;
 pub mod chase;
 pub mod client;
+pub mod cluster;
 pub mod feed;
 pub mod serve;
 pub mod tool;

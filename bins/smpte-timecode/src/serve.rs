@@ -47,6 +47,15 @@ pub async fn attach_ws<S>(
     server.attach_ws(io, SESSIONS, local, remote).await;
 }
 
+/// Prints `serving the cluster` when a server does for the first time, for scripts and tests to wait for.
+pub fn announce_cluster(serves: tokio::sync::oneshot::Receiver<()>) {
+    tokio::spawn(async move {
+        if serves.await.is_ok() {
+            println!("serving the cluster");
+        }
+    });
+}
+
 /// Logs `Status: <n> clients, <m> sessions` at every `period`, unless there is nothing to tell (sheet B8).
 pub async fn log_status(server: TimecodeServer, period: Duration) {
     loop {

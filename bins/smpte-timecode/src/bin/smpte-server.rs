@@ -17,7 +17,8 @@ use smpte_timecode::config::ServerConfig;
     after_help = "Examples:
   smpte-server --host 0.0.0.0 --port 9000      reachable from the network (there is no authentication)
   smpte-server --port 0 --ws-port 0            on free ports, for browsers too
-  smpte-server --chase recording.wav           with a session that follows the LTC in a recording"
+  smpte-server --chase recording.wav           with a session that follows the LTC in a recording
+  smpte-server --cluster nats://10.0.0.5:4222  one of several that share sessions (where built with that feature)"
 )]
 struct Options {
     /// Address or name to listen on
@@ -47,6 +48,9 @@ struct Options {
     /// Add a session that follows the LTC in a WAV file, played in its own time, or in WAV on stdin for -
     #[arg(long, value_name = "FILE.wav|-")]
     chase: Option<String>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: smpte_programs::cluster::ClusterArgs,
     #[command(flatten)]
     logging: cli::Logging,
 }
@@ -68,7 +72,19 @@ async fn run(options: Options) -> Result<()> {
         .with_max_sessions(options.max_sessions)
         .with_truncated_labels(options.compat_truncated_labels)
         .with_address(options.host.clone(), address.port());
+    #[cfg(feature = "cluster")]
+    let (config, engine) = tokio::select! {
+        connected = options.cluster.connect(config) => connected?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let (server, events) = serve::start(config);
+    #[cfg(feature = "cluster")]
+    if let Some(engine) = engine {
+        serve::announce_cluster(smpte_programs::cluster::join(&server, events, engine));
+    } else {
+        drop(events);
+    }
+    #[cfg(not(feature = "cluster"))]
     drop(events);
     serve::serve_tcp(&server, tcp);
     cli::announce(address, "tcp");

@@ -175,6 +175,11 @@ impl Node {
         self.clients = u64::try_from(clients).unwrap_or(u64::MAX);
     }
 
+    /// Its name.
+    pub fn name(&self) -> NodeName {
+        self.config.name
+    }
+
     /// How the node is.
     pub fn health(&self) -> Health {
         self.health
