@@ -8,6 +8,7 @@ packages=(
     # RTP payloads and RTSP
     gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
     gstreamer1.0-libav gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 python3-gi
+    nats-server   # the engine of timecode clusters
     chromium      # the studio's page
     python3-venv  # the Python bindings
 )

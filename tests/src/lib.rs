@@ -18,6 +18,26 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// # Panics
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
+    build(name, &[])
+}
+
+/// The same built with features, under a path of its own.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn program_with(name: &str, features: &[&str]) -> PathBuf {
+    let built = build(name, features);
+    let folder = built.with_file_name(format!("{name}-with-{}", features.join("-").replace('/', "-")));
+    std::fs::create_dir_all(&folder).expect("a folder for the program");
+    let path = folder.join(built.file_name().expect("a name"));
+    // A copy that runs is not written over.
+    let copy = tempfile::NamedTempFile::new_in(&folder).expect("a file for the program").into_temp_path();
+    std::fs::copy(&built, &copy).expect("the program is copied");
+    copy.persist(&path).expect("the program gets its name");
+    path
+}
+
+fn build(name: &str, features: &[&str]) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     // target/<profile>/deps/<test>
     let folder = test.parent().and_then(Path::parent).expect("the test lies in target/<profile>/deps");
@@ -27,6 +47,7 @@ pub fn program(name: &str) -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .current_dir(root)
         .args(["build", "--quiet", "--bin", name])
+        .args(features.iter().flat_map(|feature| ["--features", feature]))
         .args(release.then_some("--release"))
         .arg("--target-dir")
         .arg(folder.parent().expect("target"))

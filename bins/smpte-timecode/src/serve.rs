@@ -1,5 +1,6 @@
 //! A session server on sockets: the machine of `smpte-timecode` under the driver.
 
+use std::io::Write;
 use std::time::Duration;
 
 use driver::{Driver, Events, Limits, Route};
@@ -51,7 +52,9 @@ pub async fn attach_ws<S>(
 pub fn announce_cluster(serves: tokio::sync::oneshot::Receiver<()>) {
     tokio::spawn(async move {
         if serves.await.is_ok() {
-            println!("serving the cluster");
+            let mut out = std::io::stdout().lock();
+            // A closed stdout is no reason to stop serving.
+            let _ = writeln!(out, "serving the cluster").and_then(|()| out.flush());
         }
     });
 }

@@ -142,6 +142,9 @@ pub struct ClientConfig {
     pub ping_interval: Duration,
     /// How long the display runs on after the last message from the server. Default 5 s.
     pub holdover: Duration,
+    /// How long a running session is shown on when its connection is lost, so that the program can join it again
+    /// elsewhere meanwhile. Default: not at all.
+    pub flywheel: Option<Duration>,
 }
 
 impl ClientConfig {
@@ -153,6 +156,7 @@ impl ClientConfig {
             max_known_sessions: 10_000,
             ping_interval: Duration::from_secs(2),
             holdover: Duration::from_secs(5),
+            flywheel: None,
         }
     }
 
@@ -166,6 +170,12 @@ impl ClientConfig {
     #[must_use]
     pub fn with_ping_interval(self, ping_interval: Duration) -> Self {
         Self { ping_interval, ..self }
+    }
+
+    /// With a [`flywheel`](Self::flywheel).
+    #[must_use]
+    pub fn with_flywheel(self, flywheel: Duration) -> Self {
+        Self { flywheel: Some(flywheel), ..self }
     }
 
     /// With another [`holdover`](Self::holdover).

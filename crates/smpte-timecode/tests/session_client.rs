@@ -66,6 +66,10 @@ impl Stage {
         self.bytes(format!("{line}\n").as_bytes());
     }
 
+    fn hears_from(&mut self, conn: u64, line: &str) {
+        self.input(conn, Input::Bytes(&mut BytesMut::from(format!("{line}\n").as_str())));
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.extend_from_slice(bytes);
@@ -469,4 +473,57 @@ fn extensions_are_asked_as_configured() {
 #[test]
 fn errors_are_small() {
     assert!(size_of::<UsageError>() <= 32 && size_of::<DecodeError>() <= 32);
+}
+
+#[test]
+fn a_lost_session_runs_on_until_it_is_joined_elsewhere() {
+    let config = ClientConfig::new().with_flywheel(std::time::Duration::from_secs(30));
+    let mut stage = Stage::new(config);
+    let greet = |stage: &mut Stage, conn: u64| {
+        stage.open(conn, Transport::Stream);
+        stage.take_sent();
+        stage.hears_from(conn, WELCOME);
+        stage.hears_from(conn, r#"{"type": "hello", "extensions": ["frame", "clock", "list", "status"], "server": "genlock/0.1.0"}"#);
+        let ping = stage.take_sent().pop().unwrap();
+        ping.split("\"t\": ").nth(1).unwrap().trim_end_matches('}').parse::<u64>().unwrap()
+    };
+    let joined = format!(
+        r#"{{"type": "session_joined", "session_id": "{ID}", "framerate": "25", "current_timecode": "10:00:00:00", "running": true}}"#
+    );
+    let sent = greet(&mut stage, 1);
+    // this server's clock is 500 s ahead
+    stage.hears_from(1, &format!(r#"{{"type": "pong", "t": {sent}, "server_ns": 501000000000}}"#));
+    stage.hears_from(1, &joined);
+    stage.hears_from(1, r#"{"type": "timecode_update", "timecode": "10:00:00:00", "frame": 900000, "rate": "25/1", "drop": false, "at_ns": 501000000000}"#);
+    let begin = stage.now;
+    let shown = |stage: &mut Stage, ms: u64| {
+        stage.now = Instant::from_nanos(begin.as_nanos() + ms * 1_000_000);
+        let label = stage.client.display(stage.now).unwrap().to_string();
+        assert_eq!(stage.client.moment(stage.now).unwrap().timecode.to_string(), label);
+        label
+    };
+    assert_eq!(shown(&mut stage, 400), "10:00:00:10");
+    stage.input(1, Input::Closed(CloseReason::Failed));
+    assert_eq!(stage.client.status().session, None);
+    assert_eq!(stage.client.flywheel().unwrap().id, ID);
+    assert_eq!(stage.client.start(), Err(UsageError::NotConnected));
+    assert_eq!(shown(&mut stage, 800), "10:00:00:20");
+    // the other server's clock is 7 s ahead; it says what it knows, a little at a time
+    let sent = greet(&mut stage, 2);
+    assert_eq!(shown(&mut stage, 1200), "10:00:01:05");
+    stage.hears_from(2, &joined);
+    assert_eq!(shown(&mut stage, 1240), "10:00:01:06");
+    stage.hears_from(2, r#"{"type": "timecode_update", "timecode": "10:00:01:07", "frame": 900032, "rate": "25/1", "drop": false, "at_ns": 9280000000}"#);
+    assert_eq!(shown(&mut stage, 1280), "10:00:01:07");
+    assert!(stage.client.flywheel().is_some());
+    stage.now = Instant::from_nanos(sent);
+    stage
+        .hears_from(2, &format!(r#"{{"type": "pong", "t": {sent}, "server_ns": {}}}"#, sent + 7_000_000_000));
+    assert_eq!(shown(&mut stage, 1300), "10:00:01:07");
+    assert_eq!(stage.client.flywheel(), None);
+    assert_eq!(shown(&mut stage, 2000), "10:00:02:00");
+    // what is stopped has no flywheel, and one that is not joined again ends
+    stage.hears_from(2, r#"{"type": "timecode_stopped", "timecode": "10:00:02:00", "frame": 900050, "rate": "25/1", "drop": false, "at_ns": 10000000000}"#);
+    stage.input(2, Input::Closed(CloseReason::Failed));
+    assert_eq!((stage.client.flywheel(), stage.client.display(stage.now)), (None, None));
 }

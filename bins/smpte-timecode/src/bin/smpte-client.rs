@@ -16,6 +16,7 @@ use smpte_programs::feed::Outputs;
     after_help = "Examples:
   smpte-client                                          type commands; 'help' lists them
   smpte-client --exec 'create 29.97 01:00:00:00; start; wait 2; stop; quit'
+  smpte-client --server a --server b:9000 --join 3f2a   goes on with b when a is lost
   smpte-client --join 3f2a --ltc-out - | aplay -t raw -f S16_LE -r 48000"
 )]
 struct Options {
@@ -25,6 +26,9 @@ struct Options {
     /// Its TCP port
     #[arg(long, env = "SMPTE_PORT", default_value_t = 8080)]
     port: u16,
+    /// Servers to use instead, given several times: when one is lost the next is tried, and the session joined again
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = client::server_address)]
+    server: Vec<(String, u16)>,
     /// Print one JSON object for each event
     #[arg(long)]
     json: bool,
@@ -58,8 +62,10 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<()> {
     options.logging.init(None)?;
     let options = client::Options {
-        host: options.host,
-        port: options.port,
+        servers: match options.server.is_empty() {
+            true => vec![(options.host, options.port)],
+            false => options.server,
+        },
         json: options.json,
         script: options.exec.map(|script| script.0),
         join: options.join,

@@ -61,7 +61,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    options.logging.init(options.debug.then_some("debug"))?;
+    // What its client says of the engine we say ourselves, in our words.
+    let quiet = (options.logging.log == "info").then_some("info,async_nats=off");
+    options.logging.init(if options.debug { Some("debug") } else { quiet })?;
     let stop = shutdown::on_signals();
     cli::raise_descriptor_limit();
 

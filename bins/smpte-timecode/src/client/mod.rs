@@ -1,6 +1,7 @@
 //! The interactive session client: lines in, events and a running display out.
 
 mod command;
+mod failover;
 mod input;
 mod show;
 
@@ -19,6 +20,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::command::{Command, HELP, NotACommand};
+pub use self::failover::server_address;
+use self::failover::{FLYWHEEL, Failover, News};
 use self::input::{Lines, Printer};
 use crate::feed::{Feeds, Outputs};
 
@@ -30,10 +33,9 @@ const REFRESH: Duration = Duration::from_millis(40);
 /// What the client is to do.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Name or address of the server.
-    pub host: String,
-    /// Its TCP port.
-    pub port: u16,
+    /// Names or addresses of servers and their TCP ports: the first that can be reached is used, and when it is lost
+    /// the next. At least one.
+    pub servers: Vec<(String, u16)>,
     /// Print one JSON object for each event.
     pub json: bool,
     /// Commands to run instead of asking for them.
@@ -49,7 +51,10 @@ pub struct Options {
 /// # Errors
 /// When the server cannot be reached; in a script also when a command fails.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
-    let config = ClientConfig::new();
+    let mut config = ClientConfig::new();
+    if options.servers.len() > 1 {
+        config = config.with_flywheel(FLYWHEEL);
+    }
     let mut limits = Limits::default();
     // A list of all sessions is one line.
     limits.max_unread_bytes += config.max_line;
@@ -60,8 +65,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         (None, false) => Lines::open().context("standard input")?,
         _ => Lines::none(),
     };
-    let mut program =
-        Program { driver, events, lines, printer, json: options.json, quiet, display: Display::default() };
+    let mut program = Program {
+        driver,
+        events,
+        lines,
+        printer,
+        json: options.json,
+        quiet,
+        display: Display::default(),
+        failover: Failover::new(options.servers.clone()),
+    };
     let result = program.run(&options, &stop).await;
     program.driver.shutdown(GRACE.min(Duration::from_secs(1))).await;
     result
@@ -75,6 +88,7 @@ struct Program {
     json: bool,
     quiet: bool,
     display: Display,
+    failover: Failover,
 }
 
 /// Whether to go on.
@@ -87,7 +101,7 @@ enum Next {
 
 impl Program {
     async fn run(&mut self, options: &Options, stop: &CancellationToken) -> Result<()> {
-        self.connect(&options.host, options.port).await?;
+        self.connect_any(options.servers.len()).await?;
         if let Some(id) = &options.join {
             self.step(Command::Join { id: id.clone() }, stop).await?;
         }
@@ -120,6 +134,14 @@ impl Program {
                     Some(event) => {
                         let lost = matches!(event, Event::Disconnected(_));
                         self.show(&event);
+                        if lost && self.failover.is_possible() {
+                            self.failover.lost();
+                            continue;
+                        }
+                        if let Some(news) = self.failover.hear(&self.driver, &event) {
+                            self.tell(news);
+                            self.ask();
+                        }
                         if matches!(event, Event::Timecode { kind: TimecodeKind::Update, .. }) {
                             // Or the timer would be set anew for the next label before this one is drawn.
                             self.draw();
@@ -163,9 +185,40 @@ impl Program {
                     answer_due = None;
                     self.ask();
                 }
+                news = self.failover.next(&self.driver), if self.failover.is_under_way() => {
+                    if let Some(news) = news {
+                        self.tell(news);
+                    }
+                }
                 () = sleep_until(refresh) => self.draw(),
             }
         }
+    }
+
+    fn tell(&mut self, news: News) {
+        let (event, server, text) = match &news {
+            News::Trying(server) => ("trying", server, format!("Trying {server}")),
+            News::Back(server) => ("back", server, format!("Going on with {server}")),
+        };
+        if self.json {
+            self.say(serde_json::json!({"event": event, "server": server}).to_string());
+        } else {
+            self.say(text);
+        }
+    }
+
+    /// Connects to the first server that can be reached.
+    async fn connect_any(&mut self, servers: usize) -> Result<()> {
+        let mut last = Ok(());
+        for _ in 0..servers {
+            let (host, port) = self.failover.server().clone();
+            last = self.connect(&host, port).await;
+            if last.is_ok() {
+                break;
+            }
+            self.failover.turn();
+        }
+        last
     }
 
     /// One command of a script: done only when the server has answered. An error ends the script.
@@ -305,6 +358,7 @@ impl Program {
     }
 
     fn show(&mut self, event: &Event) {
+        self.failover.note(event);
         if self.json {
             self.say(show::json(event).to_string());
         } else if let Some(text) = show::text(event) {
@@ -361,7 +415,7 @@ impl Display {
     /// When to look again.
     fn next(&self, driver: &Driver<Client>) -> Instant {
         let wait = driver.call(|client, now| {
-            let running = client.status().session.is_some_and(|s| s.running);
+            let running = client.status().session.or(client.flywheel()).is_some_and(|s| s.running);
             let change = client.next_change(now).map(|t| t.saturating_since(now));
             change.unwrap_or(if running { REFRESH } else { Duration::from_millis(250) })
         });
@@ -373,7 +427,7 @@ impl Display {
     fn line(&mut self, driver: &Driver<Client>) -> Option<String> {
         let line = driver.call(|client, now| {
             let label = client.display(now)?;
-            let session = client.status().session.filter(|s| s.running)?;
+            let session = client.status().session.or(client.flywheel()).filter(|s| s.running)?;
             Some(format!("{label} ({} fps)", session.framerate))
         })?;
         (line != self.shown).then(|| {

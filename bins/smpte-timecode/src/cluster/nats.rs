@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy, push};
 use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::{self, kv, stream};
+use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap};
 use bytes::Bytes;
 use driver::cli::usage;
@@ -122,20 +122,37 @@ impl Nats {
         }
     }
 
-    async fn bucket(&self) -> Result<kv::Store> {
+    /// The stream of the bucket. It is made here as the engine's own tools make a bucket, because the crate's way to do
+    /// that asks the engine for things that its version 2.9 does not know.
+    async fn bucket(&self) -> Result<stream::Stream> {
         let bucket = format!("smpte-{}", self.cluster);
-        if let Ok(store) = self.context.get_key_value(&bucket).await {
-            return Ok(store);
+        let name = format!("KV_{bucket}");
+        if let Ok(stream) = self.context.get_stream(&name).await {
+            return Ok(stream);
         }
-        let config = kv::Config {
-            bucket,
-            description: "timecode sessions".into(),
-            history: 1,
-            max_value_size: i32::try_from(MAX_ENTRY).unwrap_or(i32::MAX),
+        let config = stream::Config {
+            name,
+            description: Some("timecode sessions".into()),
+            subjects: vec![format!("$KV.{bucket}.>")],
+            max_messages_per_subject: 1,
+            max_message_size: i32::try_from(MAX_ENTRY).unwrap_or(i32::MAX),
             storage: stream::StorageType::File,
-            ..kv::Config::default()
+            discard: stream::DiscardPolicy::New,
+            num_replicas: 1,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            max_messages: -1,
+            max_bytes: -1,
+            max_consumers: -1,
+            ..stream::Config::default()
         };
-        Ok(self.context.create_key_value(config).await?)
+        Ok(self.context.create_stream(config).await?)
+    }
+
+    /// What stands before a key.
+    fn prefix(&self) -> String {
+        format!("$KV.smpte-{}.", self.cluster)
     }
 
     fn subject(&self, node: NodeName) -> String {
@@ -144,22 +161,28 @@ impl Nats {
 
     /// All entries, and then every change.
     async fn watch(&self) -> Result<Watch> {
-        let store = self.bucket().await?;
+        let (stream, prefix) = (self.bucket().await?, self.prefix());
         let config = push::OrderedConfig {
             deliver_subject: self.client.new_inbox(),
-            filter_subject: format!("{}>", store.prefix),
+            filter_subject: format!("{prefix}>"),
             replay_policy: ReplayPolicy::Instant,
             deliver_policy: DeliverPolicy::LastPerSubject,
             ..push::OrderedConfig::default()
         };
-        let consumer = store.stream.create_consumer(config).await?;
+        let consumer = stream.create_consumer(config).await?;
         let pending = consumer.cached_info().num_pending;
-        Ok(Watch { messages: consumer.messages().await?, store, pending })
+        Ok(Watch { messages: consumer.messages().await?, store: Store { stream, prefix }, pending })
     }
 }
 
+#[derive(Clone)]
+struct Store {
+    stream: stream::Stream,
+    prefix: String,
+}
+
 struct Watch {
-    store: kv::Store,
+    store: Store,
     messages: push::Ordered,
     /// Entries that are to come before all are told.
     pending: u64,
@@ -249,7 +272,7 @@ impl Nats {
         }
     }
 
-    async fn carry_out(&self, command: Command, store: &kv::Store, heard: &mpsc::Sender<Heard>) {
+    async fn carry_out(&self, command: Command, store: &Store, heard: &mpsc::Sender<Heard>) {
         match command {
             Command::Write { token, key, value, expected } => {
                 self.publish(token, store, &key, value, HeaderMap::new(), expected, heard).await;
@@ -281,7 +304,7 @@ impl Nats {
     async fn publish(
         &self,
         token: WriteToken,
-        store: &kv::Store,
+        store: &Store,
         key: &str,
         value: Bytes,
         mut headers: HeaderMap,

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use machine::{Closing, Instant};
 
+use super::clock::ServerClock;
+use super::following::Following;
 use super::{Client, Event, Link, LocalMoment, Role, ShownLabel};
 use crate::UsageError;
 use crate::message::{ClientMessage, Extension, Extensions, SessionId};
@@ -167,13 +169,7 @@ impl Client {
         ClientStatus {
             connected: link.is_some_and(|link| link.welcomed),
             extensions: link.map(|link| link.granted).unwrap_or_default(),
-            session: link.and_then(|link| link.session.as_ref()).map(|session| SessionStatus {
-                id: &session.id,
-                framerate: &session.framerate,
-                role: session.role,
-                running: session.running,
-                label: session.label,
-            }),
+            session: link.and_then(|link| link.session.as_ref()).map(status_of),
             round_trip: link.and_then(|link| link.clock.as_ref()?.round_trip()),
         }
     }
@@ -192,21 +188,63 @@ impl Client {
     /// it told.
     pub fn display(&mut self, now: Instant) -> Option<ShownLabel> {
         let holdover = self.config.holdover;
-        let link = self.link.as_mut()?;
-        Some(link.session.as_mut()?.display(now, link.clock.as_ref(), holdover))
+        let linked = self.link.as_mut().and_then(|link| Some((link.session.as_mut()?, link.clock.as_ref())));
+        if let (Some(flywheel), Some(span)) = (&mut self.flywheel, self.config.flywheel) {
+            match &linked {
+                Some((session, clock)) if session.moment(now, *clock, holdover).is_some() => {
+                    self.flywheel = None
+                }
+                _ => {
+                    let label = flywheel.session.display(now, Some(&flywheel.clock), span);
+                    if let Some((session, _)) = linked {
+                        session.shown = flywheel.session.shown;
+                    }
+                    return Some(label);
+                }
+            }
+        }
+        let (session, clock) = linked?;
+        Some(session.display(now, clock, holdover))
     }
 
     /// The label in force at `now` and when, on our clock, its frame began. `None` if we are in no session or the
     /// server does not tell positions and clock.
     pub fn moment(&self, now: Instant) -> Option<LocalMoment> {
-        let link = self.link.as_ref()?;
-        link.session.as_ref()?.moment(now, link.clock.as_ref(), self.config.holdover)
+        let (session, clock, holdover) = self.shown(now)?;
+        session.moment(now, clock, holdover)
     }
 
     /// When [`display`](Self::display) changes next by itself.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
-        let link = self.link.as_ref()?;
-        link.session.as_ref()?.next_change(now, link.clock.as_ref(), self.config.holdover)
+        let (session, clock, holdover) = self.shown(now)?;
+        session.next_change(now, clock, holdover)
+    }
+
+    /// The session of a connection that was lost, as long as it is shown on
+    /// ([`flywheel`](crate::config::ClientConfig::flywheel)).
+    pub fn flywheel(&self) -> Option<SessionStatus<'_>> {
+        self.flywheel.as_ref().map(|flywheel| status_of(&flywheel.session))
+    }
+
+    /// Ends a [`flywheel`](Self::flywheel): the session will not be joined again.
+    pub fn stop_flywheel(&mut self) {
+        self.flywheel = None;
+    }
+
+    /// The session that is shown, with the clock it is shown by and for how long without a message.
+    fn shown(&self, now: Instant) -> Option<(&Following, Option<&ServerClock>, Duration)> {
+        let linked = self.link.as_ref();
+        let linked =
+            linked.and_then(|link| Some((link.session.as_ref()?, link.clock.as_ref(), self.config.holdover)));
+        let flywheel = self.flywheel.as_ref().zip(self.config.flywheel);
+        let flywheel = flywheel.map(|(flywheel, span)| (&flywheel.session, Some(&flywheel.clock), span));
+        match linked {
+            Some((session, clock, span)) if flywheel.is_some() => {
+                session.moment(now, clock, span).map_or(flywheel, |_| linked)
+            }
+            Some(_) => linked,
+            None => flywheel,
+        }
     }
 
     /// An error in full words, as the original client puts it: with the rates that there are.
@@ -266,6 +304,16 @@ impl Client {
             }
             None => self.send(&ClientMessage::JoinSession { session_id: id.into() }),
         }
+    }
+}
+
+fn status_of(session: &Following) -> SessionStatus<'_> {
+    SessionStatus {
+        id: &session.id,
+        framerate: &session.framerate,
+        role: session.role,
+        running: session.running,
+        label: session.label,
     }
 }
 

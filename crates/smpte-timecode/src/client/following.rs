@@ -45,7 +45,7 @@ pub(super) struct Following {
     anchor: Option<Anchor>,
     heard: Instant,
     /// The last frame shown since the last message that was not an update.
-    shown: Option<i64>,
+    pub(super) shown: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]

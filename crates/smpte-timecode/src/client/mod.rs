@@ -32,7 +32,9 @@ use self::clock::ServerClock;
 use self::following::Following;
 use crate::codec::{LineDecoder, line_text, trimmed};
 use crate::config::ClientConfig;
-use crate::message::{ClientMessage, Extension, Extensions, ServerMessage, SessionSummary, TimecodeMessage};
+use crate::message::{
+    ClientMessage, Extension, Extensions, ServerMessage, SessionSummary, TimecodeKind, TimecodeMessage,
+};
 use crate::{DecodeError, UsageError};
 
 /// The session client. See the [module](self).
@@ -49,6 +51,8 @@ use crate::{DecodeError, UsageError};
 pub struct Client {
     config: ClientConfig,
     link: Option<Link>,
+    /// The session of a connection that was lost, until it is joined again.
+    flywheel: Option<Flywheel>,
     out: VecDeque<Output<Event>>,
 }
 
@@ -72,6 +76,12 @@ struct Link {
     joining: Option<String>,
 }
 
+#[derive(Debug)]
+struct Flywheel {
+    session: Following,
+    clock: ServerClock,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hello {
     /// Not sent, or not answered and never to be.
@@ -83,12 +93,12 @@ enum Hello {
 impl Client {
     /// A client without a connection.
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, link: None, out: VecDeque::new() }
+        Self { config, link: None, flywheel: None, out: VecDeque::new() }
     }
 
     fn opened(&mut self, conn: ConnId, opened: Opened) {
-        if let Some(old) = self.link.take() {
-            self.out.push_back(Output::Close { conn: old.conn, how: Closing::AfterFlush });
+        if let Some(conn) = self.unlink() {
+            self.out.push_back(Output::Close { conn, how: Closing::AfterFlush });
             self.out.push_back(Output::Event(Event::Disconnected(CloseReason::Local)));
         }
         let asks = !self.config.extensions.is_empty();
@@ -147,9 +157,20 @@ impl Client {
         buffer.clear();
     }
 
+    /// Gives up the connection; a session that runs may go on without it.
+    fn unlink(&mut self) -> Option<ConnId> {
+        let link = self.link.take()?;
+        if self.config.flywheel.is_some()
+            && let (Some(session), Some(clock)) = (link.session.filter(|session| session.running), link.clock)
+        {
+            self.flywheel = Some(Flywheel { session, clock });
+        }
+        Some(link.conn)
+    }
+
     fn drop_link(&mut self, how: Closing) {
-        if let Some(link) = self.link.take() {
-            self.out.push_back(Output::Close { conn: link.conn, how });
+        if let Some(conn) = self.unlink() {
+            self.out.push_back(Output::Close { conn, how });
             self.event(Event::Disconnected(CloseReason::Local));
         }
     }
@@ -220,10 +241,16 @@ impl Client {
         let Some(session) = session else { return };
         session.hear(now, message);
         let event = Event::Timecode { kind: message.kind, label: session.label, position: message.position };
+        if message.kind != TimecodeKind::Update {
+            self.flywheel = None;
+        }
         self.event(event);
     }
 
-    fn enter(&mut self, session: Following) {
+    fn enter(&mut self, mut session: Following) {
+        // it goes on until the new server's clock is known
+        self.flywheel.take_if(|old| old.session.id != session.id || !session.running);
+        session.shown = self.flywheel.as_ref().and_then(|old| old.session.shown);
         let Some(link) = &mut self.link else { return };
         if session.id.len() <= MAX_NAME && !link.known.contains(&session.id) {
             if link.known.len() >= self.config.max_known_sessions {
@@ -310,7 +337,7 @@ impl Machine for Client {
                 self.lines(now, conn, buffer, true);
                 if self.is_link(conn) {
                     let how = Closing::AfterFlush;
-                    self.link = None;
+                    self.unlink();
                     self.out.push_back(Output::Close { conn, how });
                     self.event(Event::Disconnected(CloseReason::Remote));
                 }
@@ -318,7 +345,7 @@ impl Machine for Client {
             Input::Text(text) if self.is_link(conn) => self.message(now, Ok(trimmed(text))),
             Input::Binary(bytes) if self.is_link(conn) => self.message(now, line_text(bytes)),
             Input::Closed(reason) if self.is_link(conn) => {
-                self.link = None;
+                self.unlink();
                 self.event(Event::Disconnected(reason));
             }
             // of a connection that is given up already, or nothing that was asked for

@@ -1,0 +1,486 @@
+//! Three `smpte-server`s on a real `nats-server`: changes reach all, and what happens when something dies.
+//!
+//! A lease lasts 5 s, so the tests that wait for one to run out take longer than others.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use e2e::{Running, peer, program, program_with, runs};
+use serde_json::{Value, json};
+
+/// Nothing takes longer than this unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The engine, with a port and a folder that it keeps when it is started again.
+struct Engine {
+    running: Option<Running>,
+    port: u16,
+    folder: tempfile::TempDir,
+    options: Vec<&'static str>,
+}
+
+impl Engine {
+    /// `None`, with the reason printed, where there is none.
+    fn start(options: &[&'static str]) -> Option<Self> {
+        if !peer("nats-server", || runs("nats-server", &["--version"])) {
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut engine = Self { running: None, port, folder, options: options.into() };
+        engine.run();
+        Some(engine)
+    }
+
+    fn run(&mut self) {
+        let mut command = Command::new("nats-server");
+        command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-l", "/dev/null", "-sd"]);
+        command.arg(self.folder.path()).args(&self.options);
+        self.running = Some(Running::spawn(&mut command));
+        until("the engine listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
+    }
+
+    fn kill(&mut self) {
+        drop(self.running.take());
+    }
+
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Writes an entry as any other program could.
+    fn put(&self, key: &str, value: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let head =
+            format!("CONNECT {{\"verbose\":false}}\r\nPUB $KV.smpte-default.{key} {}\r\n", value.len());
+        stream.write_all(&[head.as_bytes(), value, b"\r\nPING\r\n"].concat()).unwrap();
+        let mut line = String::new();
+        while !line.starts_with("PONG") {
+            line.clear();
+            assert!(lines.read_line(&mut line).unwrap() > 0);
+        }
+    }
+}
+
+/// Tries until there is something.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "it does not come to this: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn server_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| program_with("smpte-server", &["smpte-programs/cluster"]))
+}
+
+struct Server {
+    running: Running,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// One that is ready to serve the cluster.
+    fn start(url: &str, name: &str) -> Self {
+        let mut command = Command::new(server_program());
+        command.args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-status",
+            "--cluster",
+            url,
+            "--node-id",
+            name,
+        ]);
+        Self::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let running = Running::spawn(command);
+        let address = running.address("tcp");
+        assert_eq!(running.line().as_deref(), Some("serving the cluster"));
+        Self { running, address }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Client { lines: BufReader::new(stream), updates: 0 };
+        assert_eq!(client.reply()["type"], "welcome");
+        client
+    }
+}
+
+struct Client {
+    lines: BufReader<TcpStream>,
+    updates: usize,
+}
+
+impl Client {
+    fn say(&mut self, message: &Value) {
+        self.lines.get_mut().write_all(format!("{message}\n").as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        assert!(self.lines.read_line(&mut line).expect("a line comes") > 0, "the connection is open");
+        let message: Value = serde_json::from_str(&line).unwrap();
+        self.updates += usize::from(message["type"] == "timecode_update");
+        message
+    }
+
+    /// The next line that is not an update.
+    fn reply(&mut self) -> Value {
+        loop {
+            let message = self.line();
+            if message["type"] != "timecode_update" {
+                return message;
+            }
+        }
+    }
+
+    fn ask(&mut self, message: &Value) -> Value {
+        self.say(message);
+        self.reply()
+    }
+
+    fn create(&mut self, framerate: &str) -> String {
+        let created = self.ask(&json!({"type": "create_session", "framerate": framerate}));
+        created["session_id"].as_str().unwrap_or_else(|| panic!("{created}")).into()
+    }
+
+    fn join(&mut self, id: &str) -> Value {
+        self.ask(&json!({"type": "join_session", "session_id": id}))
+    }
+
+    fn start(&mut self) -> Value {
+        self.ask(&json!({"type": "start_timecode"}))
+    }
+
+    fn stop(&mut self) -> Value {
+        self.ask(&json!({"type": "stop_timecode"}))
+    }
+
+    fn extended(mut self) -> Self {
+        assert_eq!(self.ask(&json!({"type": "hello", "extensions": ["list", "status"]}))["type"], "hello");
+        self
+    }
+
+    /// The members of a session at all servers; `None` if there is no such session.
+    fn members(&mut self, id: &str) -> Option<u64> {
+        let status = self.ask(&json!({"type": "get_status"}));
+        let sessions = status["sessions"].as_array().cloned().unwrap_or_default();
+        sessions.iter().find(|session| session["id"] == id)?["client_count"].as_u64()
+    }
+}
+
+fn kinds(message: &Value) -> &str {
+    message["type"].as_str().unwrap()
+}
+
+#[test]
+fn a_change_reaches_all_and_the_death_of_a_server_harms_nobody() {
+    let Some(engine) = Engine::start(&[]) else { return };
+    let servers = ["a", "b", "c"].map(|name| Server::start(&engine.url(), name));
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|k| servers[k].connect());
+    let id = b.create("59.94");
+    assert_eq!(kinds(&c.join(&id)), "session_joined");
+    assert_eq!(kinds(&a.join(&id)), "session_joined");
+    assert_eq!(kinds(&a.start()), "timecode_started");
+    assert_eq!((kinds(&b.reply()), kinds(&c.reply())), ("timecode_started", "timecode_started"));
+    assert_eq!(c.start()["message"], "Timecode already running");
+
+    // a client that goes on elsewhere
+    let [first, second] = [&servers[0], &servers[1]].map(|server| server.address.to_string());
+    let mut follower = Running::spawn(
+        Command::new(program("smpte-client"))
+            .args(["--server", &first, "--server", &second, "--join", &id, "--json"]),
+    );
+    let event = |follower: &Running, wanted: &str| -> Value {
+        loop {
+            let line: Value = serde_json::from_str(&follower.line().expect("the client goes on")).unwrap();
+            if line["event"] == wanted {
+                return line;
+            }
+        }
+    };
+    event(&follower, "session_joined");
+    let before = event(&follower, "timecode_update")["frame"].as_i64().unwrap();
+    let mut watcher = servers[2].connect().extended();
+    until("all four are counted", || watcher.members(&id).filter(|members| *members == 4));
+
+    servers[0].running.signal("KILL");
+    assert_eq!(event(&follower, "back")["server"], second);
+    let after = event(&follower, "timecode_update")["frame"].as_i64().unwrap();
+    assert!(after > before, "the session has gone on");
+    // the dead server's member is counted no more when its lease has run out, and the session lives
+    until("the lease runs out", || watcher.members(&id).filter(|members| *members == 3));
+    let stopped = c.stop();
+    assert_eq!(kinds(&stopped), "timecode_stopped");
+    assert_eq!(b.reply(), stopped);
+    assert_eq!(event(&follower, "timecode_stopped")["timecode"], stopped["timecode"]);
+    follower.close_stdin();
+    assert!(follower.wait().success());
+    // the last to go takes it along
+    for mut member in [b, c] {
+        member.say(&json!({"type": "leave_session"}));
+    }
+    until("the session ends", || watcher.members(&id).is_none().then_some(()));
+    assert_eq!(servers[1].connect().join(&id)["message"], "Session not found");
+}
+
+#[test]
+fn the_engine_dies_and_comes_back() {
+    let Some(mut engine) = Engine::start(&[]) else { return };
+    let servers = ["a", "b", "c"].map(|name| Server::start(&engine.url(), name));
+    let mut members = [0, 1, 2].map(|k| servers[k].connect());
+    let id = members[0].create("25");
+    for member in &mut members[1..] {
+        member.join(&id);
+    }
+    members[0].start();
+    for member in &mut members[1..] {
+        member.reply();
+    }
+    engine.kill();
+    for member in &mut members {
+        let refused = until("the change is refused", || Some(member.stop()).filter(|m| m["type"] == "error"));
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.starts_with("Cluster unavailable: "), "{message}");
+        // and it goes on: half a second of labels
+        let updates = member.updates + 12;
+        while member.updates < updates {
+            assert_eq!(member.line()["type"], "timecode_update");
+        }
+    }
+    engine.run();
+    let stopped =
+        until("changes are possible again", || Some(members[1].stop()).filter(|m| m["type"] != "error"));
+    assert_eq!(kinds(&stopped), "timecode_stopped");
+    assert_eq!((members[0].reply(), members[2].reply()), (stopped.clone(), stopped));
+    // nothing is lost: a server that knew nothing finds it
+    let late = Server::start(&engine.url(), "d");
+    let joined = late.connect().join(&id);
+    assert_eq!((kinds(&joined), &joined["running"]), ("session_joined", &json!(false)));
+}
+
+#[test]
+fn a_thousand_changes_at_two_servers_have_one_order() {
+    let Some(engine) = Engine::start(&[]) else { return };
+    let servers = ["a", "b", "c"].map(|name| Server::start(&engine.url(), name));
+    let mut members = [0, 1, 2].map(|k| servers[k].connect());
+    let id = members[0].create("25");
+    for member in &mut members[1..] {
+        member.join(&id);
+    }
+    const CHANGES: usize = 500;
+    let readers = members.map(|mut member| {
+        std::thread::spawn(move || (0..2 * CHANGES).map(|_| member.reply()).collect::<Vec<_>>())
+    });
+    let writers = [0, 1].map(|site| {
+        let mut writer = servers[site].connect();
+        assert_eq!(kinds(&writer.join(&id)), "session_joined");
+        std::thread::spawn(move || {
+            for k in 0..CHANGES {
+                let label = format!("{:02}:{:02}:{:02}:00", 1 + site, k / 60, k % 60);
+                // its own change comes back to it, and those of the other
+                writer.say(&json!({"type": "reset_timecode", "timecode": label}));
+                while writer.reply()["timecode"] != label {}
+            }
+        })
+    });
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let [a, b, c] = readers.map(|reader| reader.join().unwrap());
+    assert!(a.iter().all(|message| message["type"] == "timecode_reset"));
+    assert!(a == b && b == c, "all members were told the same in the same order");
+    let [last_a, last_c] = [0, 2].map(|k| servers[k].connect().join(&id)["current_timecode"].clone());
+    assert_eq!((&last_a, &last_c), (&a[2 * CHANGES - 1]["timecode"], &last_a));
+}
+
+/// Hands bytes from one side to the other, unless it is told to let them lie.
+struct Proxy {
+    address: SocketAddr,
+    cut: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, cut) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let is_cut = cut.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                for (from, to) in [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())] {
+                    let (from, to, is_cut) = (from.unwrap(), to.unwrap(), is_cut.clone());
+                    std::thread::spawn(move || carry(from, to, &is_cut));
+                }
+            }
+        });
+        Self { address, cut }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        while is_cut.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    // The other direction ends too.
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[test]
+fn after_a_partition_all_have_one_session() {
+    let Some(engine) = Engine::start(&[]) else { return };
+    let proxy = Proxy::start(engine.port);
+    let a = Server::start(&engine.url(), "a");
+    let c = Server::start(&format!("nats://{}", proxy.address), "c");
+    let (mut at_a, mut at_c) = (a.connect(), c.connect());
+    let id = at_a.create("25");
+    at_c.join(&id);
+    let mut lonely = c.connect();
+    let theirs = lonely.create("25");
+    lonely.start();
+    let mut watcher = a.connect().extended();
+    until("both are counted", || watcher.members(&id).filter(|members| *members == 2));
+    proxy.cut.store(true, Ordering::Relaxed);
+    // the side with the engine goes on; the other ticks on and refuses
+    until("c is taken for dead", || watcher.members(&id).filter(|members| *members == 1));
+    until("what only c had is gone", || watcher.members(&theirs).is_none().then_some(()));
+    assert_eq!(kinds(&at_a.start()), "timecode_started");
+    until("changes are refused", || Some(lonely.stop()).filter(|m| m["type"] == "error"));
+    let updates = lonely.updates + 12;
+    while lonely.updates < updates {
+        lonely.line();
+    }
+    proxy.cut.store(false, Ordering::Relaxed);
+    // what was refused or decided there is told to c's members, and both sessions have all their members again
+    assert_eq!(kinds(&at_c.reply()), "timecode_started");
+    until("c is back", || watcher.members(&id).filter(|members| *members == 2));
+    until("and what it had", || watcher.members(&theirs).filter(|members| *members == 1));
+    let stopped = until("c may change again", || Some(at_c.stop()).filter(|m| m["type"] != "error"));
+    assert_eq!(at_a.reply(), stopped);
+}
+
+#[test]
+fn garbage_in_the_bucket_harms_nobody() {
+    let Some(engine) = Engine::start(&[]) else { return };
+    let a = Server::start(&engine.url(), "a");
+    let mut member = a.connect();
+    let id = member.create("25");
+    for value in [&b""[..], b"{", b"\xff\xfe", b"{\"version\": 1}", &[b'['; 10_000]] {
+        for key in [&format!("s.{id}"), "s.x", "n.a", "n.zz", &format!("m.{id}.zz"), "m", "what.ever"] {
+            engine.put(key, value);
+        }
+    }
+    // whoever comes later reads it all, and waits a lease for a server that never was
+    let b = Server::start(&engine.url(), "b");
+    assert_eq!(kinds(&member.start()), "timecode_started");
+    let mut other = b.connect();
+    until("b has the change", || Some(other.join(&id)).filter(|m| m["running"] == true));
+    assert_eq!(kinds(&other.stop()), "timecode_stopped");
+    assert_eq!(kinds(&member.reply()), "timecode_stopped");
+}
+
+fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = Command::new(server_program())
+        .args(["--port", "0", "--no-status"])
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said_in_one_line() {
+    let Some(engine) = Engine::start(&["--user", "studio", "--pass", "s3cr3t"]) else { return };
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("nats://{unused}");
+    let url = engine.url();
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32);
+    let wrong: [Case<'_>; 8] = [
+        (&["--cluster", &nobody], &[], 1),
+        (&["--cluster", &url], &[], 1),
+        (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio"), ("SMPTE_CLUSTER_PASSWORD", "wr0ng")], 1),
+        (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio")], 2),
+        (&["--cluster", "nats://studio:s3cr3t@127.0.0.1"], &[], 2),
+        (&["--cluster", &url, "--cluster-name", "a.b"], &[], 2),
+        (&["--cluster", &url, "--node-id", "a b"], &[], 2),
+        (&["--cluster", &url, "--cluster-credentials", "/nowhere"], &[], 2),
+    ];
+    for (arguments, variables, code) in wrong {
+        let (status, said) = fails(arguments, variables);
+        assert_eq!(status, Some(code), "{arguments:?} {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+        assert!(said.starts_with("error: -") || said.contains("SMPTE_CLUSTER"), "{said}");
+        assert!(!said.contains("s3cr3t") && !said.contains("wr0ng"), "{said}");
+    }
+}
+
+#[test]
+fn secrets_open_the_engine_and_are_never_logged() {
+    let Some(engine) = Engine::start(&["--user", "studio", "--pass", "s3cr3t"]) else { return };
+    let mut command = Command::new(server_program());
+    command
+        .args(["--host", "127.0.0.1", "--port", "0", "--cluster", &engine.url(), "--log", "trace"])
+        .env("SMPTE_CLUSTER_USER", "studio")
+        .env("SMPTE_CLUSTER_PASSWORD", "s3cr3t")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = child.stderr.take().unwrap();
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    let all = logged.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = log.read(&mut buffer) {
+            all.lock().unwrap().extend_from_slice(&buffer[..n]);
+        }
+    });
+    let lines: VecDeque<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).take(2).collect();
+    assert_eq!(lines.back().map(String::as_str), Some("serving the cluster"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap();
+    let logged = String::from_utf8_lossy(&logged.lock().unwrap()).into_owned();
+    assert!(!logged.is_empty() && !logged.contains("s3cr3t"), "the log tells the password");
+}
+
+#[test]
+fn a_server_waits_for_its_engine() {
+    let Some(mut engine) = Engine::start(&[]) else { return };
+    engine.kill();
+    let mut command = Command::new(server_program());
+    command.args(["--host", "127.0.0.1", "--port", "0", "--cluster", &engine.url(), "--wait"]);
+    let running = Running::spawn(&mut command);
+    engine.run();
+    running.address("tcp");
+    assert_eq!(running.line().as_deref(), Some("serving the cluster"));
+}
