@@ -5,7 +5,7 @@ mod cluster_support;
 use std::time::Duration;
 
 use cluster_support::{Cluster, LEAVE, START, STOP, error, join, node, reset};
-use machine::sim::{ClockConfig, NodeConfig as HostConfig};
+use machine::sim::{ClockConfig, Link, NodeConfig as HostConfig};
 use smpte_timecode::server::{ClusterEvent, Event};
 use smpte_timecode::session::replicated::Health;
 
@@ -78,6 +78,23 @@ fn a_session_ends_with_its_last_member_anywhere() {
 }
 
 #[test]
+fn a_session_that_was_made_a_moment_ago_is_found() {
+    let mut cluster = Cluster::of(&["a", "b"]);
+    cluster.open(0, 0);
+    cluster.open(1, 0);
+    // b is 100 ms away from the engine
+    let link = Link { delay: Duration::from_millis(100), ..Link::default() };
+    let (engine, b) = (cluster.engine, cluster.sites[1]);
+    cluster.world.set_link(engine, b, link);
+    cluster.say(0, 0, "{\"type\": \"create_session\", \"framerate\": \"25\"}");
+    cluster.run_ms(2);
+    let created = cluster.take(0, 0);
+    let id = created[0].split("\"session_id\": \"").nth(1).unwrap()[..36].to_owned();
+    assert_eq!(cluster.known(1, &id), None);
+    assert_eq!(cluster.join(1, 0, &id), joined(&id, "25", "00:00:00:00", false));
+}
+
+#[test]
 fn a_join_and_the_last_leave_do_not_both_win() {
     for delay in 0..12 {
         let mut cluster = Cluster::of(&["a", "b"]);
@@ -87,7 +104,7 @@ fn a_join_and_the_last_leave_do_not_both_win() {
         cluster.say(0, 0, LEAVE);
         cluster.run(Duration::from_micros(delay * 25));
         cluster.say(1, 0, &join(&id));
-        cluster.run_ms(50);
+        cluster.run_ms(700);
         let answer = cluster.take(1, 0);
         let lives = cluster.known(1, &id).is_some();
         let expected =

@@ -464,7 +464,13 @@ impl Cluster {
     }
 
     pub(crate) fn join(&mut self, site: usize, member: u64, id: &str) -> Vec<String> {
-        self.ask(site, member, &join(id))
+        let told = self.ask(site, member, &join(id));
+        if !told.is_empty() {
+            return told;
+        }
+        // it is waited for whether such a session comes
+        self.run_ms(600);
+        self.take(site, member)
     }
 
     /// What a server knows of a session, as the entry's JSON.

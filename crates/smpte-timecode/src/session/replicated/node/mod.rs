@@ -151,7 +151,9 @@ impl Node {
             (Health::ClockOff { offset_ns }, _) => Some(Refusal::ClockOff { offset_ns }),
             (Health::Duplicate, _) => Some(Refusal::Duplicate),
         };
-        if refusal.is_none() && !matches!(change, Change::Create(_)) && !self.knows(id) {
+        // a session that was made a moment ago may be on its way here
+        let may_come = matches!(change, Change::Create(_) | Change::Join);
+        if refusal.is_none() && !may_come && !self.knows(id) {
             let result = Err(UsageError::NoSuchSession.into());
             return self.out.push_back(Action::Answer { request, id, result });
         }
@@ -211,6 +213,7 @@ impl Node {
         let local = self.sessions.get(&id).map_or(0, |session| session.local);
         let first = "-".parse().map_or((id, self.config.name), |least: NodeName| (id, least));
         let others = self.counts.range(first..).take_while(|((of, _), _)| *of == id);
+        let others = others.filter(|((_, node), _)| self.peers.contains_key(node));
         others.fold(u64::from(local), |sum, (_, count)| sum.saturating_add(u64::from(*count)))
     }
 
@@ -249,9 +252,8 @@ impl Node {
         self.link = Link::Syncing;
         for session in self.sessions.values_mut() {
             session.seen = false;
-            // what is in flight on a connection is lost with it
-            session.op = None;
         }
+        self.abandon();
         for peer in self.peers.values_mut() {
             peer.seen = false;
         }
@@ -265,8 +267,8 @@ impl Node {
         self.link = Link::Away;
         (self.tick_due, self.probe_due) = (None, None);
         let mut refused = VecDeque::new();
+        self.abandon();
         for (id, session) in &mut self.sessions {
-            session.op = None;
             refused.extend(session.queue.drain(..).map(|pending| (pending.request, *id)));
         }
         for (request, id) in refused {
@@ -331,7 +333,9 @@ impl Node {
             Key::Members(id, name) => {
                 self.counts.remove(&(id, name));
                 if name == self.config.name {
+                    // by whoever took us for dead
                     self.told.remove(&id);
+                    self.recount.insert(id);
                 }
             }
         }

@@ -159,13 +159,13 @@ impl Node {
     }
 
     fn clear_dead_counts(&mut self) {
+        if !self.is_first() {
+            return;
+        }
         let dead: Vec<_> =
             self.counts.keys().filter(|(_, node)| !self.peers.contains_key(node)).copied().collect();
         for (id, node) in dead {
-            self.counts.remove(&(id, node));
-            if self.is_first() {
-                self.delete(Key::Members(id, node), None);
-            }
+            self.delete(Key::Members(id, node), None);
         }
     }
 

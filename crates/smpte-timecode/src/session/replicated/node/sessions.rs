@@ -25,6 +25,8 @@ pub(super) struct Session {
     /// There have been members here: when there are none any more, that has to be told at once.
     had_members: bool,
     pub(super) op: Option<Op>,
+    /// What the watch told while a write of ours was under way, which may have come before it: revision and entry.
+    deferred: Option<(u64, Option<SessionEntry>)>,
     pub(super) queue: VecDeque<Pending>,
     /// Nothing is tried before: the entry that beat ours is on its way.
     retry_at: Option<Instant>,
@@ -40,8 +42,6 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(super) struct Op {
     token: WriteToken,
-    /// The revision that it is to replace.
-    base: u64,
     /// The entry as it will be; `None`: deleted.
     next: Option<SessionEntry>,
     /// It is for the first request of the queue.
@@ -52,6 +52,7 @@ pub(super) struct Op {
 pub(super) struct Pending {
     pub(super) request: RequestId,
     change: Change,
+    asked: Instant,
     deadline: Instant,
 }
 
@@ -72,7 +73,7 @@ enum Step {
 
 impl Node {
     pub(super) fn known(&self) -> usize {
-        self.sessions.len()
+        self.sessions.values().filter(|session| session.known.is_some()).count()
     }
 
     pub(super) fn knows(&self, id: SessionId) -> bool {
@@ -85,7 +86,7 @@ impl Node {
         if session.queue.len() >= MAX_QUEUE {
             return self.out.push_back(Action::Answer { request, id, result: Err(Refusal::Busy) });
         }
-        session.queue.push_back(Pending { request, change, deadline });
+        session.queue.push_back(Pending { request, change, asked: now, deadline });
         self.busy.insert(id);
         self.pump(now, id);
     }
@@ -120,8 +121,7 @@ impl Node {
             Ok(revision) => self.op_succeeded(id, op, revision),
             Err(error) => {
                 // the entry that was quicker may be here already
-                let waits = session.known.as_ref().map_or(0, |known| known.revision) == op.base;
-                session.retry_at = waits.then(|| now + RETRY);
+                session.retry_at = session.deferred.is_none().then(|| now + RETRY);
                 if error == WriteError::Failed
                     && op.for_request
                     && let Some(pending) = session.queue.pop_front()
@@ -131,7 +131,28 @@ impl Node {
                 }
             }
         }
+        self.take_deferred(id);
         self.pump(now, id);
+    }
+
+    /// What came after a write of ours, or instead of it.
+    fn take_deferred(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some((revision, entry)) = session.deferred.take() else { return };
+        if session.known.as_ref().is_some_and(|known| known.revision >= revision) {
+            return;
+        }
+        match entry {
+            Some(entry) => self.take_over(id, revision, entry, None),
+            None => self.forget_entry(id),
+        }
+    }
+
+    /// Nothing that was under way on a connection counts on the next.
+    pub(super) fn abandon(&mut self) {
+        for session in self.sessions.values_mut() {
+            (session.op, session.deferred) = (None, None);
+        }
     }
 
     fn op_succeeded(&mut self, id: SessionId, op: Op, revision: u64) {
@@ -173,7 +194,7 @@ impl Node {
         let parsed = SessionEntry::parse(value).and_then(|entry| self.check(now, entry));
         if !self.sessions.contains_key(&id) {
             parsed.as_ref().map_err(|error| *error)?;
-            if self.sessions.len() >= self.config.max_sessions {
+            if self.sessions.len() >= self.config.max_sessions.saturating_add(MAX_UNKNOWN) {
                 return Err(EntryError::TooMany);
             }
         }
@@ -198,7 +219,11 @@ impl Node {
             |op: &Op| op.next.as_ref().is_some_and(|next| (next.by, next.write) == (entry.by, entry.write));
         match session.op.take_if(|op| is_ours(op)) {
             // the watch was quicker than the answer
-            Some(op) => self.op_succeeded(id, op, revision),
+            Some(op) => {
+                session.deferred = None;
+                self.op_succeeded(id, op, revision);
+            }
+            None if session.op.is_some() => session.deferred = Some((revision, Some(entry))),
             None => self.take_over(id, revision, entry, None),
         }
         self.pump(now, id);
@@ -238,6 +263,10 @@ impl Node {
         // the watch was quicker than the answer
         session.op.take_if(|op| op.next.is_none());
         session.retry_at = None;
+        if session.op.is_some() {
+            session.deferred = Some((revision, None));
+            return;
+        }
         self.forget_entry(id);
         self.pump(now, id);
     }
@@ -283,11 +312,11 @@ impl Node {
                     let (key, value) = (Key::Session(id).text(), entry.to_json());
                     let command = super::Command::Write { token, key, value, expected: Some(revision) };
                     self.out.push_back(Action::Command(command));
-                    self.begin(id, Op { token, base: revision, next: Some(entry), for_request });
+                    self.begin(id, Op { token, next: Some(entry), for_request });
                 }
                 Step::Delete { revision } => {
                     let token = self.delete(Key::Session(id), Some(revision));
-                    self.begin(id, Op { token, base: revision, next: None, for_request: false });
+                    self.begin(id, Op { token, next: None, for_request: false });
                 }
             }
         }
@@ -330,7 +359,7 @@ impl Node {
         if self.link != Link::Synced || session.retry_at.is_some_and(|at| now < at) {
             return Step::Nothing;
         }
-        let Some(known) = &session.known else { return self.step_without_entry(session) };
+        let Some(known) = &session.known else { return self.step_without_entry(now, session) };
         let (revision, entry) = (known.revision, &known.entry);
         if let Some(pending) = session.queue.front() {
             return match pending.change {
@@ -361,7 +390,7 @@ impl Node {
         }
     }
 
-    fn step_without_entry(&self, session: &Session) -> Step {
+    fn step_without_entry(&self, now: Instant, session: &Session) -> Step {
         let me = self.config.name;
         match (&session.lost, session.queue.front()) {
             // It ended while nobody could know of its members here.
@@ -379,6 +408,9 @@ impl Node {
                     write: 0,
                 };
                 Step::Put { entry, revision: 0, for_request: true }
+            }
+            (_, Some(pending)) if pending.change == Change::Join && now < pending.asked + NEWS => {
+                Step::Nothing
             }
             (_, Some(_)) => Step::Answer(Err(UsageError::NoSuchSession.into())),
             (_, None) => Step::Nothing,
@@ -407,6 +439,10 @@ fn without(entry: &SessionEntry, revision: u64, stays: impl Fn(&NodeName) -> boo
 
 /// Changes of one session that wait.
 const MAX_QUEUE: usize = 1024;
+/// A session that nobody here knows is waited for: whoever made it may have been quicker than the engine.
+const NEWS: Duration = Duration::from_millis(250);
+/// Sessions that are waited for, at most about one for each client.
+const MAX_UNKNOWN: usize = 16_384;
 /// How long to wait for the entry that was quicker than ours.
 const RETRY: Duration = Duration::from_millis(250);
 /// An epoch further ahead than this is garbage: the clocks of nodes that may write agree far better.
