@@ -28,7 +28,7 @@ struct Options {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    cli::exit(run(Options::parse()).await)
+    cli::exit(run(cli::parse()).await)
 }
 
 async fn run(options: Options) -> Result<()> {

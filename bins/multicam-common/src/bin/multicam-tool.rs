@@ -75,7 +75,7 @@ enum Peer {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options: Options = cli::parse();
     cli::exit(options.logging.init(None).and_then(|()| run(options.action)))
 }
 
