@@ -2,6 +2,7 @@
 //! beside the page in `web/`, and one line in [`ALL`].
 
 pub(crate) mod camera;
+mod rtsp;
 mod smpte;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use crate::ground::Ground;
 const ALL: &[(&str, Start)] = &[
     ("smpte", |ground| starting(smpte::Smpte::start(ground))),
     ("camera", |ground| starting(camera::Camera::start(ground))),
+    ("rtsp", |ground| starting(rtsp::Rtsp::start(ground))),
 ];
 
 type Start = fn(Arc<Ground>) -> Starting;
