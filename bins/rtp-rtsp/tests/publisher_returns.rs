@@ -15,7 +15,10 @@ use tokio::net::TcpListener;
 
 const READERS: usize = 20;
 /// An access unit that a decoder can begin with: parameter sets and a slice.
-const KEY: &[u8] = &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xda, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84];
+const KEY: &[u8] = &[
+    0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xda, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65, 0x88,
+    0x84,
+];
 
 fn config(port: u16) -> ClientConfig {
     let mut config = ClientConfig::new(driver::seed(), format!("rtsp://127.0.0.1:{port}/ES_MTX"));

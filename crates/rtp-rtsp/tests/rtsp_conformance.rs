@@ -33,7 +33,8 @@ fn frame(number: u32) -> Packets {
     let mut builder = PacketsBuilder::default();
     let sequence = u16::try_from(number * 2 % 65_536).unwrap();
     for (i, marker) in [(0, false), (1, true)] {
-        let header = Header { marker, payload_type: 26, sequence: sequence + i, timestamp: number * 3600, ssrc: 9 };
+        let header =
+            Header { marker, payload_type: 26, sequence: sequence + i, timestamp: number * 3600, ssrc: 9 };
         builder.push(&[&header.to_bytes(), &[0; 300]]);
     }
     builder.finish(true).unwrap()
@@ -81,8 +82,7 @@ fn said(server: &mut Server, text: &str) -> String {
     String::from_utf8(all).unwrap()
 }
 
-const SETUP: &str =
-    "SETUP rtsp://h/cam/trackID=0 RTSP/1.0\r\nCSeq: 3\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n";
+const SETUP: &str = "SETUP rtsp://h/cam/trackID=0 RTSP/1.0\r\nCSeq: 3\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n";
 
 /// The name of the first session.
 fn first_session() -> String {
@@ -109,11 +109,8 @@ fn the_server_keeps_the_contract() {
         "ANNOUNCE rtsp://h/pub RTSP/1.0\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
         sdp.len()
     );
-    let report = UdpPeer {
-        socket: UDP.rtcp,
-        remote: SocketAddr::from(([198, 51, 100, 1], 5001)),
-        local: None,
-    };
+    let report =
+        UdpPeer { socket: UDP.rtcp, remote: SocketAddr::from(([198, 51, 100, 1], 5001)), local: None };
     let suite = Suite::new(server).late(Late::NoBurst).script([
         Step::WallClock(1_795_252_445_123_456_789),
         Step::stream(1, Service(0)),
@@ -188,10 +185,12 @@ fn the_client_keeps_the_contract() {
         config.transport = Wanted::Auto;
         Client::new(config)
     };
-    let sdp = "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n";
+    let sdp =
+        "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n";
     let reply = |cseq: u32, more: &str| format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}\r\n");
     let ports = [UDP];
-    let from = |socket, port| UdpPeer { socket, remote: SocketAddr::from(([198, 51, 100, 1], port)), local: None };
+    let from =
+        |socket, port| UdpPeer { socket, remote: SocketAddr::from(([198, 51, 100, 1], port)), local: None };
     let suite = Suite::new(client).late(Late::NoBurst).script([
         Step::WallClock(1_795_252_445_123_456_789),
         Step::stream(1, Service(0)),
