@@ -111,7 +111,7 @@ fn the_server_keeps_the_contract() {
     );
     let report =
         UdpPeer { socket: UDP.rtcp, remote: SocketAddr::from(([198, 51, 100, 1], 5001)), local: None };
-    let suite = Suite::new(server).late(Late::NoBurst).script([
+    let suite = Suite::new(server).sockets([UDP.rtp, UDP.rtcp]).late(Late::NoBurst).script([
         Step::WallClock(1_795_252_445_123_456_789),
         Step::stream(1, Service(0)),
         Step::bytes(1, "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\nDESCRIBE rtsp://h/cam RTSP/1.0\r\nCSeq: 2\r\n\r\n"),
@@ -191,7 +191,7 @@ fn the_client_keeps_the_contract() {
     let ports = [UDP];
     let from =
         |socket, port| UdpPeer { socket, remote: SocketAddr::from(([198, 51, 100, 1], port)), local: None };
-    let suite = Suite::new(client).late(Late::NoBurst).script([
+    let suite = Suite::new(client).sockets([UDP.rtp, UDP.rtcp]).late(Late::NoBurst).script([
         Step::WallClock(1_795_252_445_123_456_789),
         Step::stream(1, Service(0)),
         Step::bytes(1, reply(1, "Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER\r\n")),
