@@ -26,7 +26,7 @@ fn shown(item: Item) -> Value {
         Item::Interleaved { channel, data } => json!({"channel": channel, "data": text(data)}),
         Item::Lab(r) => json!({"lab": r.method.as_str(), "file": r.file, "cseq": r.cseq, "port": r.port}),
     };
-    value.as_object_mut().unwrap().retain(|name, v| !v.is_null() && !(name == "body" && v == ""));
+    value.as_object_mut().unwrap().retain(|name, v| !(v.is_null() || name == "body" && v == ""));
     value
 }
 
