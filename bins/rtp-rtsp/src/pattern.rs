@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use rtp_rtsp::media::{Codec, Packetizer};
 use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, Outgoing};
 use rtp_rtsp::sdp::Media;
@@ -132,64 +131,22 @@ fn draw(
                 ..Marks::default()
             };
             frame.draw(&marks);
-            match encode(&frame) {
-                Ok(jpeg) => {
-                    let ticks = u128::from(number) * 90_000 / u128::from(spec.fps);
-                    let timestamp = base.wrapping_add((ticks & u128::from(u32::MAX)) as u32);
-                    if let Ok(packets) = packetizer.packetize(&jpeg, timestamp) {
-                        let pushed =
-                            server.call(|machine, now| machine.push(now, mount, 0, &packets, Some(&jpeg)));
-                        if pushed.is_err() {
-                            return;
-                        }
-                    }
-                    shown.send_replace(jpeg);
+            let mut jpeg = Vec::with_capacity(picture.width() * picture.height() / 8);
+            frame.encode_jpeg(85, &mut jpeg);
+            let jpeg = Bytes::from(jpeg);
+            let ticks = u128::from(number) * 90_000 / u128::from(spec.fps);
+            let timestamp = base.wrapping_add((ticks & u128::from(u32::MAX)) as u32);
+            if let Ok(packets) = packetizer.packetize(&jpeg, timestamp) {
+                let pushed = server.call(|machine, now| machine.push(now, mount, 0, &packets, Some(&jpeg)));
+                if pushed.is_err() {
+                    return;
                 }
-                Err(error) => tracing::warn!(%error, "a picture cannot be encoded"),
             }
+            shown.send_replace(jpeg);
         }
         // One that could not be drawn in time is left out; the numbers go on.
         let behind = driver::now().saturating_since(due).as_nanos() * u128::from(spec.fps) / 1_000_000_000;
         number += 1 + u64::try_from(behind).unwrap_or(0);
-    }
-}
-
-/// Baseline, 4:2:0, standard Huffman tables: what RTP can carry.
-fn encode(frame: &Frame) -> Result<Bytes> {
-    let (width, height) = (frame.picture().width(), frame.picture().height());
-    let mut out = Vec::with_capacity(width * height / 8);
-    let mut encoder = Encoder::new(&mut out, 85);
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.set_optimized_huffman_tables(false);
-    encoder.encode_image(Planes(frame))?;
-    Ok(Bytes::from(out))
-}
-
-/// Planar 4:2:0 as the encoder wants to see it.
-struct Planes<'a>(&'a Frame);
-
-impl ImageBuffer for Planes<'_> {
-    fn get_jpeg_color_type(&self) -> JpegColorType {
-        JpegColorType::Ycbcr
-    }
-
-    fn width(&self) -> u16 {
-        u16::try_from(self.0.picture().width()).unwrap_or(u16::MAX)
-    }
-
-    fn height(&self) -> u16 {
-        u16::try_from(self.0.picture().height()).unwrap_or(u16::MAX)
-    }
-
-    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
-        let (wide, y) = (self.0.picture().width(), usize::from(y));
-        let (blue, red) = self.0.chroma();
-        let [luma_out, blue_out, red_out, _] = buffers;
-        luma_out.extend_from_slice(self.0.luma().get(y * wide..(y + 1) * wide).unwrap_or_default());
-        for (plane, out) in [(blue, blue_out), (red, red_out)] {
-            let line = plane.get(y / 2 * (wide / 2)..(y / 2 + 1) * (wide / 2)).unwrap_or_default();
-            out.extend(line.iter().flat_map(|c| [*c, *c]));
-        }
     }
 }
 
@@ -213,7 +170,8 @@ mod tests {
         let picture = Picture::try_new(640, 480).unwrap();
         let mut frame = Frame::new(picture);
         frame.draw(&Marks::default());
-        let jpeg = encode(&frame).unwrap();
+        let mut jpeg = Vec::new();
+        frame.encode_jpeg(85, &mut jpeg);
         let image = rtp_rtsp::jpeg::Image::parse(&jpeg).unwrap();
         assert_eq!((image.width, image.height), (640, 480));
     }

@@ -39,6 +39,8 @@ extern crate alloc;
 
 mod draw;
 mod font;
+#[cfg(feature = "jpeg")]
+mod jpeg;
 mod strip;
 mod text;
 

@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendErr
 use std::time::Duration;
 
 use camera_packet::settings::SettingsBlock;
-use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use test_picture::{Frame, Marks, Picture};
 use tokio::sync::watch;
 
@@ -108,13 +107,8 @@ fn draw(
         }
         // One receiver is the pipeline's own.
         if stills.receiver_count() > 1 {
-            jpeg.clear();
-            match encode(&frame, &mut jpeg) {
-                Ok(()) => drop(
-                    stills.send_replace(Some(Still { frame: marks.frame, jpeg: jpeg.as_slice().into() })),
-                ),
-                Err(error) => tracing::warn!(%error, "a still cannot be encoded"),
-            }
+            frame.encode_jpeg(90, &mut jpeg);
+            stills.send_replace(Some(Still { frame: marks.frame, jpeg: jpeg.as_slice().into() }));
         }
         if told != Some(revision) {
             told = Some(revision);
@@ -138,38 +132,4 @@ fn writer(mut stdin: ChildStdin) -> Option<SyncSender<Arc<[u8]>>> {
         }
     };
     std::thread::Builder::new().name("publisher".into()).spawn(write).ok().map(|_| to)
-}
-
-fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), jpeg_encoder::EncodingError> {
-    let mut encoder = Encoder::new(out, 90);
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.encode_image(Planes(frame))
-}
-
-/// The planes as the encoder wants them: line by line, colour in full resolution.
-struct Planes<'a>(&'a Frame);
-
-impl ImageBuffer for Planes<'_> {
-    fn get_jpeg_color_type(&self) -> JpegColorType {
-        JpegColorType::Ycbcr
-    }
-
-    fn width(&self) -> u16 {
-        u16::try_from(self.0.picture().width()).unwrap_or(u16::MAX)
-    }
-
-    fn height(&self) -> u16 {
-        u16::try_from(self.0.picture().height()).unwrap_or(u16::MAX)
-    }
-
-    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
-        let (wide, y) = (self.0.picture().width(), usize::from(y));
-        let (blue, red) = self.0.chroma();
-        let [luma_out, blue_out, red_out, _] = buffers;
-        luma_out.extend_from_slice(self.0.luma().get(y * wide..(y + 1) * wide).unwrap_or_default());
-        for (plane, out) in [(blue, blue_out), (red, red_out)] {
-            let line = plane.get(y / 2 * (wide / 2)..(y / 2 + 1) * (wide / 2)).unwrap_or_default();
-            out.extend(line.iter().flat_map(|c| [*c, *c]));
-        }
-    }
 }

@@ -256,7 +256,7 @@ impl Take {
                     rate_hundredths: u16::try_from(TEST_RATE * 100)?,
                     ..Marks::default()
                 };
-                match out.frame(stills.draw(&marks)?) {
+                match out.frame(stills.draw(&marks)) {
                     Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
                         tracing::warn!(frames = out.frames(), "the file is as long as it can be");
                         let _ = stopped.recv();
