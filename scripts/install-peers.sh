@@ -11,7 +11,14 @@ packages=(
     nats-server   # the engine of timecode clusters
     chromium      # the studio's page
     python3-venv  # the Python bindings
+    python3-websockets # a plain WebSocket peer
 )
+# pydvbcss runs on Python 2.7 only: where somebody has one, its modules go beside what is built.
+pydvbcss=$(dirname "$0")/../target/peers/pydvbcss
+if PYENV_VERSION=2.7.18 python2.7 -m pip --version >/dev/null 2>&1 && [ ! -d "$pydvbcss" ]; then
+    PYENV_VERSION=2.7.18 python2.7 -m pip install -q --target "$pydvbcss" \
+        'cherrypy>=10,<=11' ws4py==0.4.2 six pydvbcss==0.5.2 2>/dev/null || echo "pydvbcss could not be installed"
+fi
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

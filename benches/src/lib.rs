@@ -2,11 +2,14 @@
 //!
 //! * `cargo run --release -p benches --bin report`: everything that README.md claims, in one go;
 //! * `cargo bench -p benches`: the same contests under criterion, for work on one of them;
+//! * `cargo run --release -p benches --bin css-load -- --help`: loads the companion screen programs;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients.
 
 mod clock;
 pub mod contest;
 pub mod contests;
+#[cfg(target_os = "linux")]
+pub mod css;
 mod libltc;
 pub mod loads;
 pub mod plot;

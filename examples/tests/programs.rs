@@ -387,7 +387,7 @@ fn commands_are_told() {
             names.push(name);
         }
     }
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 15, "{names:?}");
 }
 
 #[test]
@@ -407,4 +407,30 @@ fn cameras() {
     assert_eq!(lines_to_end(&sweep), steps);
     assert!(server.line().expect("what was set").contains("gain: 2"));
     interrupt(server);
+}
+
+/// A whole show: a timeline source of its own, a companion that plays cues against it, and a clock on a plain socket.
+#[test]
+fn cues_are_played_against_a_slide_show() {
+    let show = start("css_timeline_source", &["--slide-ms", "1500", "--slides", "3"]);
+    let wc = show.address("wc");
+    let http = show.address("http");
+    let cues = start(
+        "css_cues",
+        &[
+            &format!("ws://{http}/ts"),
+            &format!("udp://{wc}"),
+            "--selector=urn:example:slides",
+            "--tick-rate=10",
+            "--cue=10.5=second",
+            "--cue=20.5=third",
+        ],
+    );
+    let clock = start("css_blocking_clock", &[&wc.to_string()]);
+    assert_eq!(cues.line().as_deref(), Some("cue second"));
+    assert_eq!(cues.line().as_deref(), Some("cue third"));
+    let clock = lines_to_end(&clock);
+    assert!(clock.len() >= 12 && clock.iter().all(|line| line.starts_with("wall clock ")), "{clock:?}");
+    let show = lines_to_end(&show);
+    assert_eq!((show.len(), show.last().map(String::as_str)), (4, Some("the end")), "{show:?}");
 }

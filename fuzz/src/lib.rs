@@ -15,6 +15,7 @@
 // A panic is how a target says what is wrong.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod dvb;
 mod input;
 pub mod rtp;
 pub mod seeds;
@@ -36,6 +37,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtp_relay", rtp::relay),
     ("rtp_rtcp", rtp::rtcp),
     ("rtp_sps", rtp::sps),
+    ("dvb_cii", dvb::cii),
+    ("dvb_clients", dvb::clients),
+    ("dvb_ts", dvb::ts),
+    ("dvb_tv_server", dvb::tv_server),
+    ("dvb_wc", dvb::wc),
+    ("dvb_wc_client", dvb::wc_client),
+    ("dvb_wc_json", dvb::wc_json),
+    ("dvb_wc_server", dvb::wc_server),
     ("smpte_address", smpte::address),
     ("smpte_artnet", smpte::artnet),
     ("smpte_atc", smpte::atc),

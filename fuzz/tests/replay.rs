@@ -42,6 +42,14 @@ replay! {
     rtp_relay
     rtp_rtcp
     rtp_sps
+    dvb_cii
+    dvb_clients
+    dvb_ts
+    dvb_tv_server
+    dvb_wc
+    dvb_wc_client
+    dvb_wc_json
+    dvb_wc_server
     smpte_address
     smpte_artnet
     smpte_atc

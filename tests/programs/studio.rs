@@ -284,3 +284,91 @@ async fn camera_works(page: &mut Page, width: u32, settings: SocketAddr) -> anyh
     }
     Ok(())
 }
+
+#[test]
+fn the_television_is_followed_by_a_companion() {
+    if !peer("Chromium", || browser::find().is_some()) {
+        return;
+    }
+    let (_studio, address) = start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        runtime.block_on(async {
+            let mut page = Page::open(&format!("http://{address}/"), width, height).await.unwrap();
+            let url = format!("http://{address}/companion");
+            let mut companion = Page::open(&url, width, height).await.unwrap();
+            television_works(&mut page, &mut companion, width).await.unwrap();
+        });
+    }
+}
+
+async fn television_works(page: &mut Page, companion: &mut Page, width: u32) -> anyhow::Result<()> {
+    // The panel: three timelines with positions of a real client, and that client's clock.
+    page.until("document.querySelectorAll('#panel-dvb thead ~ tbody tr').length === 3").await?;
+    let ticks = "Number(document.querySelectorAll('#panel-dvb thead ~ tbody tr')[2].cells[1].textContent)";
+    page.until(&format!("{ticks} > 107000")).await?;
+    // a PTS of the same age has gone 3000 times as far
+    page.until("Number(document.querySelector('#panel-dvb thead ~ tbody tr').cells[1].textContent) > 90000")
+        .await?;
+    let first = page.eval(ticks).await?;
+    page.until(&format!("{ticks} > {first}")).await?;
+    page.until("/^error -?[\\d.]+ µs, bound ±[\\d.]+ µs/.test(document.querySelector('#panel-dvb .plot .facts').textContent)")
+        .await?;
+
+    // The companion follows the timecode session, by a wall clock that it knows well.
+    companion.until("document.querySelector('#link').textContent === 'following'").await?;
+    companion
+        .until("/^01:\\d\\d:\\d\\d;\\d\\d$/.test(document.querySelector('#position').textContent)")
+        .await?;
+    let known = "Number(document.querySelector('#clock').textContent.match(/±([\\d.]+)/)[1])";
+    companion.until(&format!("{known} < 20")).await?;
+    // It shows what the server's session says, to a frame or two and what the clock may be off.
+    let ahead = companion
+        .eval(&format!(
+            "(async () => {{
+                const frame = (l) => l.split(/[:;]/).map(Number).reduce((n, p, i) => n * [60, 60, 60, 30][i] + p);
+                const shown = () => frame(document.querySelector('#position').textContent);
+                const may = 3 + {known} / 33;
+                const before = shown();
+                const state = await (await fetch('/api/state')).json();
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                const after = shown();
+                const there = frame(state.sessions[0].timecode);
+                return there < before - may || there > after + may ? [before, there, after, may] : null;
+            }})()"
+        ))
+        .await?;
+    assert_eq!(ahead, Value::Null, "shown before, at the server, shown after");
+
+    // Another timeline of the list, and back.
+    let choose = |selector: &str| {
+        format!(
+            "(() => {{ const s = document.querySelector('#timeline'); s.value = '{selector}'; s.onchange(); }})()"
+        )
+    };
+    companion.eval(&choose("urn:dvb:css:timeline:pts")).await?;
+    companion.until("document.querySelector('#facts').textContent.includes('of 90000 a second')").await?;
+    companion.eval(&choose("urn:genlock:timeline:smpte")).await?;
+    companion.until("document.querySelector('#facts').textContent.includes('of 29.97 a second')").await?;
+
+    // The next channel reaches the companion at once, and the panel at its next look.
+    let content = "document.querySelector('#content').textContent";
+    let before = companion.eval(content).await?;
+    page.eval("document.querySelector('#panel-dvb button').click()").await?;
+    companion.until(&format!("{content} !== {before} && {content}.endsWith('(okay)')")).await?;
+    let id = companion.eval(&format!("{content}.split(' ')[0]")).await?;
+    page.until(&format!("document.querySelector('#panel-dvb').textContent.includes({id})")).await?;
+
+    for (which, page) in [("television", page), ("companion", companion)] {
+        let fits = page.eval("document.documentElement.scrollWidth <= innerWidth").await?;
+        assert_eq!(fits, Value::Bool(true), "the {which}'s page is wider than {width} pixels");
+        assert!(page.errors.is_empty(), "{which}: {:?}", page.errors);
+        if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+            if which == "television" {
+                page.eval("document.querySelector('#panel-dvb').scrollIntoView()").await?;
+            }
+            page.screenshot(&Path::new(&folder).join(format!("{which}-{width}.png"))).await?;
+        }
+    }
+    Ok(())
+}

@@ -24,16 +24,17 @@ pub async fn connect(url: &str) -> Result<(Identification, Events<CiiClientEvent
 ///
 /// # Errors
 /// When standard output is closed.
-pub async fn tell(
-    client: &Identification,
-    mut events: Events<CiiClientEvent>,
-    json: bool,
-) -> anyhow::Result<()> {
+pub async fn tell(mut events: Events<CiiClientEvent>, json: bool) -> anyhow::Result<()> {
+    // As it was after each message: the client's own may have gone on when that is told.
+    let mut state = CiiMessage::default();
     while let Some(event) = events.next().await {
         match event {
-            CiiClientEvent::Connected => tracing::info!(target: LOGGER, "connected"),
-            CiiClientEvent::Received { changed, .. } => {
-                let state = client.call(|client, _| client.state().clone());
+            CiiClientEvent::Connected => {
+                state = CiiMessage::default();
+                tracing::info!(target: LOGGER, "connected");
+            }
+            CiiClientEvent::Received { message, .. } => {
+                let changed = state.apply(&message);
                 for property in &changed {
                     let value = state.describe(*property).unwrap_or_else(|| "None".into());
                     tracing::info!(target: LOGGER, "change to {property} property. Value is now: {value}");

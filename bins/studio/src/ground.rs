@@ -1,6 +1,6 @@
 //! What every part of the studio stands on: where to listen, what to tell, and what the parts share.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -32,6 +32,8 @@ pub(crate) struct Ground {
 pub(crate) struct Shared {
     /// The one clock: the session whose timecode everything carries.
     pub(crate) timecode: OnceLock<(TimecodeServer, SessionId)>,
+    /// Where its server listens.
+    pub(crate) timecode_address: OnceLock<SocketAddr>,
 }
 
 impl Ground {
@@ -42,6 +44,11 @@ impl Ground {
     /// A TCP listener for a part: on its default port, or on a free one if that is taken, which is then said.
     pub(crate) async fn listen(&self, default: u16, role: &str) -> Result<TcpListener> {
         self.ports.listen(self.host, default, role, &self.log).await
+    }
+
+    /// The same for a UDP socket.
+    pub(crate) fn bind_udp(&self, default: u16, role: &str) -> Result<UdpSocket> {
+        self.ports.bind_udp(self.host, default, role, &self.log)
     }
 }
 
@@ -83,6 +90,30 @@ impl Ports {
                 }
                 match TcpListener::bind((host, port)).await {
                     Ok(listener) => return Ok(listener),
+                    Err(error) => log.bad("studio", format!("port {port} ({role}) cannot be used: {error}")),
+                }
+            },
+        }
+    }
+
+    fn bind_udp(&self, host: IpAddr, default: u16, role: &str, log: &Log) -> Result<UdpSocket> {
+        match self {
+            Self::Default => {
+                if let Ok(socket) = UdpSocket::bind((host, default)) {
+                    return Ok(socket);
+                }
+                let socket = UdpSocket::bind((host, 0)).context("no free port")?;
+                let free = socket.local_addr()?.port();
+                log.bad("studio", format!("port {default} ({role}) is taken: using {free} instead"));
+                Ok(socket)
+            }
+            Self::From(next) => loop {
+                let port = next.fetch_add(1, Ordering::Relaxed);
+                if port == 0 {
+                    bail!("no port is left for {role}: give --ports-from a lower one");
+                }
+                match UdpSocket::bind((host, port)) {
+                    Ok(socket) => return Ok(socket),
                     Err(error) => log.bad("studio", format!("port {port} ({role}) cannot be used: {error}")),
                 }
             },

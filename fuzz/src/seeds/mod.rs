@@ -1,6 +1,7 @@
 //! Seeds for the fuzzer, made of the vectors of `specification/vectors`, so that what is known to matter is where the
 //! search begins.
 
+mod dvb;
 mod rtp;
 mod smpte;
 mod wav;
@@ -26,6 +27,7 @@ impl Seeds {
     pub fn of_the_vectors() -> Self {
         let mut seeds = Self::default();
         rtp::add(&mut seeds);
+        dvb::add(&mut seeds);
         smpte::add(&mut seeds);
         seeds
     }

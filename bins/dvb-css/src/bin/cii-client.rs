@@ -40,7 +40,7 @@ async fn run(options: Options) -> Result<()> {
     let (client, events) =
         cii_client::connect(url).await.with_context(|| format!("cannot connect to {url}"))?;
     tokio::select! {
-        result = cii_client::tell(&client, events, options.json && !options.common.quiet) => result?,
+        result = cii_client::tell(events, options.json && !options.common.quiet) => result?,
         () = stop.cancelled() => client.call(|client, _| client.disconnect()),
     }
     client.shutdown(shutdown::GRACE).await;

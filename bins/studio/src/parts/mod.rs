@@ -2,6 +2,7 @@
 //! beside the page in `web/`, and one line in [`ALL`].
 
 pub(crate) mod camera;
+mod dvb;
 mod rtsp;
 mod smpte;
 
@@ -22,6 +23,7 @@ const ALL: &[(&str, Start)] = &[
     ("smpte", |ground| starting(smpte::Smpte::start(ground))),
     ("camera", |ground| starting(camera::Camera::start(ground))),
     ("rtsp", |ground| starting(rtsp::Rtsp::start(ground))),
+    ("dvb", |ground| starting(dvb::Dvb::start(ground))),
 ];
 
 type Start = fn(Arc<Ground>) -> Starting;

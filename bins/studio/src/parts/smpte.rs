@@ -53,6 +53,7 @@ impl Smpte {
             anyhow::Ok(id)
         })?;
         let _ = ground.shared.timecode.set((server.clone(), demo));
+        let _ = ground.shared.timecode_address.set(SocketAddr::new("127.0.0.1".parse()?, tcp.port()));
         chase::follow(&server, "Chasing LTC, 25 fps", Source::from_bytes(RECORDING).repeat()).await?;
         Ok(Self { server, tcp, page: ground.page })
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request ─┬─ response ───────────────────────────────▶ exchange
-//!          ├─ response before follow-up ─┬─ follow-up ─▶ exchange, with the time the response really left
+//!          ├─ response before follow-up ─┬─ follow-up ─▶ exchange, of the better one of them
 //!          │                             └─ none ──────▶ exchange
 //!          └─ nothing ────────────────────────────────▶ counted
 //! ```
@@ -374,34 +374,28 @@ impl Pending {
 
 /// The exchange that the answers make; `None` if their times cannot be.
 ///
-/// A follow-up tells when the response before it left, so it goes with the arrival of that one. QUIRK(pydvbcss): its
-/// follow-ups tell the time at which *they* are sent, 350 µs and more after the response. Then, and where a pair is
-/// impossible, each answer counts with its own arrival, and the better one of them is taken.
+/// A follow-up tells when the response before it left, so it could go with the arrival of that one. QUIRK(pydvbcss): its
+/// follow-ups tell the time at which *they* are sent, some ten to hundreds of microseconds after the response left, and
+/// nothing shows that: the bound would not be true. So each answer counts with its own arrival, and the better one of
+/// them is taken.
 fn best_exchange(
     local: &LocalClock,
     left: Instant,
     first: Arrived,
     follow_up: Option<Arrived>,
 ) -> Option<Exchange> {
-    let alone = exchange(left, first, first.at).filter(|e| e.is_possible(local));
-    let Some(follow_up) = follow_up else { return alone };
-    let late = follow_up.message.transmit.as_nanos().saturating_sub(first.message.transmit.as_nanos());
-    let paired = exchange(left, follow_up, first.at).filter(|e| e.is_possible(local));
-    if late <= MAX_FOLLOW_UP_GAIN_NS && paired.is_some() {
-        return paired;
-    }
-    let own = exchange(left, follow_up, follow_up.at).filter(|e| e.is_possible(local));
-    let error = |e: &Exchange| e.candidate(local).dispersion_at(e.arrived);
-    [alone, own].into_iter().flatten().min_by_key(error)
+    let exchanges = [Some(first), follow_up].into_iter().flatten();
+    let possible = exchanges.filter_map(|answer| exchange(left, answer)).filter(|e| e.is_possible(local));
+    possible.min_by_key(|e| e.candidate(local).dispersion_at(e.arrived))
 }
 
-fn exchange(left: Instant, answer: Arrived, arrived: Instant) -> Option<Exchange> {
+fn exchange(left: Instant, answer: Arrived) -> Option<Exchange> {
     let message = answer.message;
     Some(Exchange {
         sent: local_ns(left),
         received: i64::try_from(message.receive.as_nanos()).ok()?,
         answered: i64::try_from(message.transmit.as_nanos()).ok()?,
-        arrived: local_ns(arrived),
+        arrived: local_ns(answer.at),
         precision: message.precision,
         max_freq_error: message.max_freq_error,
     })
@@ -435,8 +429,6 @@ const MAX_PENDING: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the driver may take to report when a request left.
 const STAMP_WAIT: Duration = Duration::from_millis(2);
-/// A departure that a kernel tells is later than the server's reading by a few microseconds.
-const MAX_FOLLOW_UP_GAIN_NS: u64 = 100_000;
 /// After a jump there is no new burst before so many requests, or a clock that jumps all the time would be asked so.
 const BURST_AGAIN: u64 = 16;
 /// No schedule is faster.

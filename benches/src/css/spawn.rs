@@ -1,0 +1,54 @@
+//! Child processes: servers to measure, and this program in another part.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A child process, killed when dropped.
+pub(super) struct Spawned {
+    child: Child,
+    pub(super) out: BufReader<ChildStdout>,
+}
+
+impl Spawned {
+    pub(super) fn start(program: &str, arguments: &[&str]) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start '{program}'"))?;
+        let out = BufReader::new(child.stdout.take().context("stdout")?);
+        Ok(Self { child, out })
+    }
+
+    /// This program, doing something else.
+    pub(super) fn again(arguments: &[&str]) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        Self::start(&program.to_string_lossy(), arguments)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads on to `listening on <address> (role)`.
+    pub(super) fn address(&mut self, role: &str) -> Result<SocketAddr> {
+        let end = format!(" ({role})");
+        for line in self.out.by_ref().lines() {
+            let line = line?;
+            if let Some(address) = line.strip_prefix("listening on ").and_then(|l| l.strip_suffix(&end)) {
+                return Ok(address.parse()?);
+            }
+        }
+        bail!("the program did not say where it listens")
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

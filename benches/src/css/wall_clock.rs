@@ -1,0 +1,105 @@
+//! Requests to a wall clock server, so many under way at once: replies a second, beside a minimal server in the same run.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use serde_json::{Value, json};
+
+use super::spawn::Spawned;
+use crate::{Usage, percentile};
+
+/// How long one server is asked before it is the other's turn.
+const SLICE: Duration = Duration::from_millis(500);
+
+/// Asks both servers in turns, for about so long.
+///
+/// # Errors
+/// When a server cannot be started, or stops answering.
+pub fn wall_clock(server: &str, seconds: f64) -> Result<Value> {
+    let mut ours = Spawned::start(server, &["127.0.0.1", "0", "--loglevel", "error"])?;
+    let mut minimal = Spawned::again(&["minimal"])?;
+    let addresses = [ours.address("wc")?, minimal.address("wc")?];
+    let depths = [1, 16];
+    let rounds = (seconds / (SLICE.as_secs_f64() * 4.0)).round().max(3.0) as usize;
+    let mut report = json!({});
+    for depth in depths {
+        let (mut rates, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
+        let mut cpu = [Duration::ZERO; 2];
+        let mut replies = [0_u64; 2];
+        for _ in 0..rounds {
+            let mut round = [0.0; 2];
+            for (who, (address, pid)) in addresses.iter().zip([ours.pid(), minimal.pid()]).enumerate() {
+                let before = Usage::of(pid);
+                let (n, time) = ask(*address, depth, SLICE)?;
+                let after = Usage::of(pid);
+                round[who] = n as f64 / time.as_secs_f64();
+                rates[who].push(round[who]);
+                replies[who] += n;
+                if let (Some(before), Some(after)) = (before, after) {
+                    cpu[who] += after.cpu - before.cpu;
+                }
+            }
+            ratios.push(round[0] / round[1]);
+        }
+        for all in rates.iter_mut().chain([&mut ratios]) {
+            all.sort_by(f64::total_cmp);
+        }
+        let us = |who: usize| cpu[who].as_secs_f64() * 1e6 / replies[who].max(1) as f64;
+        report[format!("outstanding_{depth}")] = json!({
+            "replies_per_second": percentile(&rates[0], 0.5).round(),
+            "minimal_replies_per_second": percentile(&rates[1], 0.5).round(),
+            "ratio_median": percentile(&ratios, 0.5),
+            "ratio_min": percentile(&ratios, 0.0),
+            "ratio_max": percentile(&ratios, 1.0),
+            "cpu_us_per_reply": us(0),
+            "minimal_cpu_us_per_reply": us(1),
+        });
+    }
+    Ok(report)
+}
+
+/// Keeps so many requests under way; what has come is asked again in one call, whoever the server is.
+fn ask(server: SocketAddr, depth: usize, time: Duration) -> Result<(u64, Duration)> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = [0_u8; 32];
+    request[8..16].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
+    let fd = socket.as_raw_fd();
+    let send = |n: usize| -> Result<()> {
+        if n == 1 {
+            socket.send(&request)?;
+            return Ok(());
+        }
+        let slices: Vec<_> = (0..n).map(|_| [IoSlice::new(&request)]).collect();
+        let to = vec![None::<SockaddrStorage>; n];
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(n, None);
+        let sent = sendmmsg(fd, &mut headers, &slices, &to, [], MsgFlags::empty())?.count();
+        ensure!(sent == n, "the kernel did not take all requests");
+        Ok(())
+    };
+    let mut buffers = vec![[0_u8; 64]; depth];
+    let begin = Instant::now();
+    let mut replies = 0;
+    send(depth)?;
+    loop {
+        let came = if depth == 1 {
+            socket.recv(&mut buffers[0])?;
+            1
+        } else {
+            let mut slices: Vec<_> = buffers.iter_mut().map(|b| [IoSliceMut::new(b)]).collect();
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(depth, None);
+            recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None)?.count()
+        };
+        replies += came as u64;
+        let passed = begin.elapsed();
+        if passed >= time {
+            return Ok((replies, passed));
+        }
+        send(came)?;
+    }
+}
