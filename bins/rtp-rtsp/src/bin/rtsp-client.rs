@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use driver::{cli, shutdown};
 use rtsp_programs::client::{Options, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
+    let options: Options = cli::parse();
     if let Err(error) = options.logging.init(None) {
         return cli::exit(Err(error));
     }
