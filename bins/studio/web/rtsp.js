@@ -16,7 +16,7 @@ export function mount(element, studio) {
   element.classList.add("rtsp");
   const body = document.createElement("div");
   body.innerHTML = `
-    <div class="camera"><img class="live" alt="the test picture as it is streamed" width="640" height="480"></div>
+    <div class="camera" style="max-width: 32rem"><img class="live" alt="the test picture as it is streamed" width="640" height="480"></div>
     <p class="play"><code></code> <button type="button">Copy</button></p>
     <div class="scroll"><table>
       <thead><tr><th>Mount</th><th>What</th><th>From</th><th>Comes in</th><th>Readers</th></tr></thead>
