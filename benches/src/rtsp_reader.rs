@@ -1,0 +1,242 @@
+//! One reader of an RTSP stream that counts and throws away.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rtp_rtsp::rtp::Packet;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout_at};
+
+/// What a reader has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Packets of its stream.
+    pub packets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Packets with the marker.
+    pub frames: u64,
+    /// Sequence numbers left out.
+    pub lost: u64,
+    /// Packets of another SSRC.
+    pub foreign: u64,
+    last: Option<(u32, u16)>,
+}
+
+/// A reader after its SETUP.
+#[derive(Debug)]
+pub struct Reader {
+    control: TcpStream,
+    buffer: Vec<u8>,
+    url: String,
+    session: String,
+    cseq: u32,
+    sockets: Option<(UdpSocket, UdpSocket)>,
+    seen: Seen,
+}
+
+impl Reader {
+    /// Connects and does DESCRIBE and SETUP of the first medium.
+    ///
+    /// # Errors
+    /// If the server does not answer 200, or cannot be reached.
+    pub async fn connect(server: SocketAddr, url: &str, tcp: bool) -> Result<Self> {
+        let control = TcpStream::connect(server).await.context("the server cannot be reached")?;
+        control.set_nodelay(true)?;
+        let mut reader = Self {
+            control,
+            buffer: Vec::new(),
+            url: url.trim_end_matches('/').into(),
+            session: String::new(),
+            cseq: 0,
+            sockets: None,
+            seen: Seen::default(),
+        };
+        let (head, body) = reader.request("DESCRIBE", url, "Accept: application/sdp\r\n").await?;
+        let base = header(&head, "Content-Base").unwrap_or(url).trim_end_matches('/').to_owned();
+        let media = body.split_once("m=").context("no medium in the description")?.1;
+        let line = media.lines().find_map(|l| l.strip_prefix("a=control:")).unwrap_or("*").trim();
+        let track = match line {
+            "*" => base,
+            absolute if absolute.starts_with("rtsp://") => absolute.to_owned(),
+            relative => format!("{base}/{relative}"),
+        };
+        let transport = if tcp {
+            "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned()
+        } else {
+            let pair = Self::pair(&reader.control).await?;
+            let ports = (pair.0.local_addr()?.port(), pair.1.local_addr()?.port());
+            reader.sockets = Some(pair);
+            format!("RTP/AVP;unicast;client_port={}-{}", ports.0, ports.1)
+        };
+        let (head, _) = reader.request("SETUP", &track, &format!("Transport: {transport}\r\n")).await?;
+        let session = header(&head, "Session").context("no session")?;
+        reader.session = session.split(';').next().unwrap_or(session).trim().to_owned();
+        Ok(reader)
+    }
+
+    /// An even port and the next one.
+    async fn pair(control: &TcpStream) -> Result<(UdpSocket, UdpSocket)> {
+        let local = control.local_addr()?.ip();
+        for _ in 0..100 {
+            let rtp = UdpSocket::bind((local, 0)).await?;
+            let port = rtp.local_addr()?.port();
+            if port % 2 == 0
+                && let Ok(rtcp) = UdpSocket::bind((local, port + 1)).await
+            {
+                return Ok((rtp, rtcp));
+            }
+        }
+        bail!("no pair of UDP ports is free")
+    }
+
+    /// PLAY.
+    ///
+    /// # Errors
+    /// If the server does not answer 200.
+    pub async fn play(&mut self) -> Result<()> {
+        self.request("PLAY", &self.url.clone(), "Range: npt=0.000-\r\n").await?;
+        Ok(())
+    }
+
+    /// TEARDOWN.
+    ///
+    /// # Errors
+    /// If the server does not answer 200.
+    pub async fn teardown(&mut self) -> Result<()> {
+        self.request("TEARDOWN", &self.url.clone(), "").await?;
+        Ok(())
+    }
+
+    /// Forgets what was counted, but not where the numbers are.
+    pub fn reset(&mut self) {
+        self.seen = Seen { last: self.seen.last, ..Seen::default() };
+    }
+
+    /// Reads for a while, or until the first frame is whole.
+    ///
+    /// # Errors
+    /// If no frame comes, or the stream ends.
+    pub async fn read_for(&mut self, time: Duration, first: bool) -> Result<Seen> {
+        let until = Instant::now() + time;
+        loop {
+            match timeout_at(until, self.read()).await {
+                Ok(result) => result?,
+                Err(_) if first => bail!("no frame comes"),
+                Err(_) => return Ok(self.seen),
+            }
+            if first && self.seen.frames > 0 {
+                return Ok(self.seen);
+            }
+        }
+    }
+
+    /// Reads until it is stopped.
+    ///
+    /// # Errors
+    /// If the stream ends.
+    pub async fn read_forever(&mut self) -> Result<()> {
+        loop {
+            self.read().await?;
+        }
+    }
+
+    /// One datagram, or what the connection has.
+    async fn read(&mut self) -> Result<()> {
+        if let Some((rtp, _)) = &self.sockets {
+            let mut data = [0; 65_536];
+            let n = rtp.recv(&mut data).await?;
+            self.seen.count(data.get(..n).unwrap_or_default());
+            // All that is there, without going through the runtime for each.
+            while let Some((rtp, _)) = &self.sockets {
+                let Ok(n) = rtp.try_recv(&mut data) else { break };
+                self.seen.count(data.get(..n).unwrap_or_default());
+            }
+            return Ok(());
+        }
+        ensure!(self.control.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
+        self.take_frames();
+        Ok(())
+    }
+
+    /// Takes interleaved frames off the front, up to a reply.
+    fn take_frames(&mut self) {
+        let mut at = 0;
+        while let Some([b'$', channel, l0, l1]) = self.buffer.get(at..at + 4) {
+            let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+            let Some(packet) = self.buffer.get(at + 4..at + 4 + len) else { break };
+            if *channel == 0 {
+                self.seen.count(packet);
+            }
+            at += 4 + len;
+        }
+        self.buffer.drain(..at);
+    }
+
+    async fn request(&mut self, method: &str, url: &str, headers: &str) -> Result<(String, String)> {
+        self.cseq += 1;
+        let session =
+            if self.session.is_empty() { String::new() } else { format!("Session: {}\r\n", self.session) };
+        let text = format!("{method} {url} RTSP/1.0\r\nCSeq: {}\r\n{session}{headers}\r\n", self.cseq);
+        self.control.write_all(text.as_bytes()).await?;
+        loop {
+            self.take_frames();
+            if self.buffer.first().is_some_and(|b| *b != b'$')
+                && let Some(end) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n")
+            {
+                let head = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).into_owned();
+                let body: usize = header(&head, "Content-Length").and_then(|l| l.parse().ok()).unwrap_or(0);
+                if let Some(whole) = self.buffer.get(end + 4..end + 4 + body) {
+                    let text = String::from_utf8_lossy(whole).into_owned();
+                    self.buffer.drain(..end + 4 + body);
+                    ensure!(
+                        head.starts_with("RTSP/1.0 200"),
+                        "{method}: {}",
+                        head.lines().next().unwrap_or("")
+                    );
+                    return Ok((head, text));
+                }
+            }
+            ensure!(
+                self.control.read_buf(&mut self.buffer).await? > 0,
+                "{method}: the server closed the connection"
+            );
+        }
+    }
+}
+
+impl Seen {
+    fn count(&mut self, data: &[u8]) {
+        let Ok(packet) = Packet::parse(data) else {
+            self.foreign += 1;
+            return;
+        };
+        let header = packet.header;
+        if let Some((ssrc, sequence)) = self.last {
+            if ssrc != header.ssrc {
+                self.foreign += 1;
+                return;
+            }
+            let missing = header.sequence.wrapping_sub(sequence).wrapping_sub(1);
+            // What came late was counted as lost before.
+            self.lost =
+                if missing < 0x8000 { self.lost + u64::from(missing) } else { self.lost.saturating_sub(1) };
+            if missing >= 0x8000 {
+                return;
+            }
+        }
+        self.last = Some((header.ssrc, header.sequence));
+        self.packets += 1;
+        self.bytes += data.len() as u64;
+        self.frames += u64::from(header.marker);
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|l| {
+        let (n, value) = l.split_once(':')?;
+        n.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
