@@ -169,9 +169,7 @@ fn gstreamer_paints_our_jpeg_packets_as_it_paints_the_files() {
         );
         launch(
             folder,
-            &format!(
-                "filesrc location=in.mjpeg ! jpegparse ! jpegdec ! video/x-raw,format=I420 ! filesink location=files.yuv"
-            ),
+            "filesrc location=in.mjpeg ! jpegparse ! jpegdec ! video/x-raw,format=I420 ! filesink location=files.yuv",
         );
         let (a, b) = (folder.join("packets.yuv"), folder.join("files.yuv"));
         let (a, b) = (std::fs::read(a).unwrap(), std::fs::read(b).unwrap());

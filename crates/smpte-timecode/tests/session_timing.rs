@@ -204,6 +204,7 @@ fn bad_members_cost_a_good_one_no_update() {
         stage.run(end - stage.now.as_nanos());
         let updates = stage.take(good).iter().filter(|line| line.starts_with(PREFIX)).count();
         assert_eq!(updates, 1, "frame {frame}");
-        (stage.take(flooder), stage.take(restless));
+        stage.take(flooder);
+        stage.take(restless);
     }
 }
