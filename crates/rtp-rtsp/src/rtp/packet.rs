@@ -93,14 +93,39 @@ impl<'a> Packet<'a> {
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             ssrc: u32::from_be_bytes([i0, i1, i2, i3]),
         };
-        // Nothing but a payload: nearly all packets.
-        if first == VERSION << 6 {
-            return Ok(Self { header, csrcs: &[], extension: None, payload: rest, padding: 0 });
-        }
-        Self::parse_rest(data, header, first, rest)
+        // Nothing but a payload: nearly all packets. The parts are given one by one, so that they stay in registers.
+        let (csrcs, extension, payload, padding) = if first == VERSION << 6 {
+            (&[][..], None, rest, 0)
+        } else {
+            let Tail { csrcs, extension, payload, padding } = Tail::parse(data, first, rest)?;
+            (csrcs, extension, payload, padding)
+        };
+        Ok(Self { header, csrcs, extension, payload, padding })
     }
 
-    fn parse_rest(data: &'a [u8], header: Header, first: u8, rest: &'a [u8]) -> Result<Self, RtpError> {
+    /// The contributing sources (RFC 3550 §5.1), at most 15.
+    pub fn csrcs(&self) -> impl Iterator<Item = u32> + 'a {
+        self.csrcs.chunks_exact(4).filter_map(|c| c.first_chunk()).map(|c| u32::from_be_bytes(*c))
+    }
+
+    /// Writes it again, byte for byte as it was if the padding was zeros.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let writer = PacketWriter { header: self.header, extension: self.extension, padding: self.padding };
+        writer.encode_with(self.csrcs, self.payload, out);
+    }
+}
+
+/// What follows the fixed header.
+struct Tail<'a> {
+    csrcs: &'a [u8],
+    extension: Option<Extension<'a>>,
+    payload: &'a [u8],
+    padding: u8,
+}
+
+impl<'a> Tail<'a> {
+    #[cold]
+    fn parse(data: &'a [u8], first: u8, rest: &'a [u8]) -> Result<Self, RtpError> {
         let csrc_len = 4 * usize::from(first & 0x0f);
         let Some((csrcs, mut rest)) = rest.split_at_checked(csrc_len) else {
             return Err(too_short(data, HEADER_LEN + csrc_len));
@@ -126,18 +151,7 @@ impl<'a> Packet<'a> {
             };
             rest = payload;
         }
-        Ok(Self { header, csrcs, extension, payload: rest, padding })
-    }
-
-    /// The contributing sources (RFC 3550 §5.1), at most 15.
-    pub fn csrcs(&self) -> impl Iterator<Item = u32> + 'a {
-        self.csrcs.chunks_exact(4).filter_map(|c| c.first_chunk()).map(|c| u32::from_be_bytes(*c))
-    }
-
-    /// Writes it again, byte for byte as it was if the padding was zeros.
-    pub fn encode(&self, out: &mut BytesMut) {
-        let writer = PacketWriter { header: self.header, extension: self.extension, padding: self.padding };
-        writer.encode_with(self.csrcs, self.payload, out);
+        Ok(Self { csrcs, extension, payload: rest, padding })
     }
 }
 
