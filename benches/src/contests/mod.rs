@@ -16,7 +16,7 @@ use crate::contest::Contest;
 
 /// All contests, in the order of the report.
 pub fn all() -> Vec<Contest> {
-    labels().into_iter().chain(ltc()).chain(session()).chain(camera()).chain(rtp()).collect()
+    labels().into_iter().chain(ltc()).chain(session()).chain(camera()).chain(hostile()).chain(rtp()).collect()
 }
 
 /// The entrant that every contest begins with.
