@@ -67,7 +67,7 @@ pub enum Action {
     },
     /// Fetch everything that is not here yet
     Collect {
-        /// Where to: DIR/<device id>/<file>, and DIR/manifest.json
+        /// Where to: DIR/DEVICE/FILE, and DIR/manifest.json
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },

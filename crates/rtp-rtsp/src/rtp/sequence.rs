@@ -53,7 +53,7 @@ pub struct SequenceTracker {
 }
 
 impl SequenceTracker {
-    /// A tracker that takes a source for real at its second packet in order ([`MIN_SEQUENTIAL`]).
+    /// A tracker that takes a source for real at its second packet in order (`MIN_SEQUENTIAL`).
     pub const fn new() -> Self {
         Self::with_probation(MIN_SEQUENTIAL)
     }
