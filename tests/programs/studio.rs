@@ -372,3 +372,51 @@ async fn television_works(page: &mut Page, companion: &mut Page, width: u32) -> 
     }
     Ok(())
 }
+
+#[test]
+fn three_cameras_start_at_one_instant_and_are_collected() {
+    if !peer("Chromium", || browser::find().is_some()) {
+        return;
+    }
+    let (_studio, address) = start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        runtime.block_on(async {
+            let mut page = Page::open(&format!("http://{address}/"), width, height).await.unwrap();
+            multicam_works(&mut page, width).await.unwrap();
+        });
+    }
+}
+
+async fn multicam_works(page: &mut Page, width: u32) -> anyhow::Result<()> {
+    let click = |action: &str| format!("document.querySelector('[data-action={action}]').click()");
+    let enabled =
+        |action: &str| format!("document.querySelector('[data-action={action}]')?.disabled === false");
+    let all = |state: &str| {
+        format!("document.querySelector('#multicam-devices').textContent.split('{state}').length === 4")
+    };
+    page.until(&enabled("start")).await?;
+    page.until(&all("ms ±")).await?;
+    page.eval(&click("start")).await?;
+    page.until(&all("recording")).await?;
+    page.until(&enabled("stop")).await?;
+    page.eval(&click("stop")).await?;
+    page.until(&format!("{} && {}", all("ready"), enabled("collect"))).await?;
+    page.eval(&click("collect")).await?;
+    // Read from the pictures: no further apart than half a frame.
+    let result = "document.querySelector('#multicam-result').textContent";
+    page.until(&format!(
+        "/files are here, whole and verified; first frames [\\d.]+ ms apart$/.test({result})"
+    ))
+    .await?;
+    let apart = page.eval(&format!("Number({result}.match(/([\\d.]+) ms apart/)[1]) <= 20")).await?;
+    assert_eq!(apart, Value::Bool(true));
+    let fits = page.eval("document.documentElement.scrollWidth <= innerWidth").await?;
+    assert_eq!(fits, Value::Bool(true), "the page is wider than {width} pixels");
+    assert!(page.errors.is_empty(), "{:?}", page.errors);
+    if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+        page.eval("document.querySelector('#panel-multicam').scrollIntoView()").await?;
+        page.screenshot(&Path::new(&folder).join(format!("studio-multicam-{width}.png"))).await?;
+    }
+    Ok(())
+}

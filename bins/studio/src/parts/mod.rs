@@ -3,6 +3,7 @@
 
 pub(crate) mod camera;
 mod dvb;
+mod multicam;
 mod rtsp;
 mod smpte;
 
@@ -23,6 +24,7 @@ const ALL: &[(&str, Start)] = &[
     ("smpte", |ground| starting(smpte::Smpte::start(ground))),
     ("camera", |ground| starting(camera::Camera::start(ground))),
     ("rtsp", |ground| starting(rtsp::Rtsp::start(ground))),
+    ("multicam", |ground| starting(multicam::Multicam::start(ground))),
     ("dvb", |ground| starting(dvb::Dvb::start(ground))),
 ];
 
