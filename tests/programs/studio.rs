@@ -392,11 +392,12 @@ async fn multicam_works(page: &mut Page, width: u32) -> anyhow::Result<()> {
     let click = |action: &str| format!("document.querySelector('[data-action={action}]').click()");
     let enabled =
         |action: &str| format!("document.querySelector('[data-action={action}]')?.disabled === false");
-    let all = |state: &str| {
-        format!("document.querySelector('#multicam-devices').textContent.split('{state}').length === 4")
-    };
+    let states =
+        "[...document.querySelectorAll('#multicam-devices td:nth-child(2)')].map((td) => td.textContent)";
+    let all = |state: &str| format!("{states}.join() === '{state},{state},{state}'");
     page.until(&enabled("start")).await?;
-    page.until(&all("ms ±")).await?;
+    let clocks = "document.querySelector('#multicam-devices')?.textContent.split('ms ±').length === 4";
+    page.until(clocks).await?;
     page.eval(&click("start")).await?;
     page.until(&all("recording")).await?;
     page.until(&enabled("stop")).await?;
