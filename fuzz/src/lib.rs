@@ -15,6 +15,7 @@
 // A panic is how a target says what is wrong.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod camera;
 pub mod dvb;
 mod input;
 pub mod rtp;
@@ -26,6 +27,9 @@ pub type Target = fn(&[u8]);
 
 /// All targets and their names, which are those of the folders of their seeds.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("camera_client", camera::client),
+    ("camera_decoder", camera::decoder),
+    ("camera_server", camera::server),
     ("rtp_annex_b", rtp::annex_b),
     ("rtp_h264", rtp::h264),
     ("rtp_image", rtp::image),

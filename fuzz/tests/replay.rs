@@ -31,6 +31,9 @@ macro_rules! replay {
 }
 
 replay! {
+    camera_client
+    camera_decoder
+    camera_server
     rtp_annex_b
     rtp_h264
     rtp_image

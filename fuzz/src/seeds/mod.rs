@@ -1,6 +1,7 @@
 //! Seeds for the fuzzer, made of the vectors of `specification/vectors`, so that what is known to matter is where the
 //! search begins.
 
+mod camera;
 mod dvb;
 mod rtp;
 mod smpte;
@@ -26,6 +27,7 @@ impl Seeds {
     /// If a vector has not the form that its file describes.
     pub fn of_the_vectors() -> Self {
         let mut seeds = Self::default();
+        camera::add(&mut seeds);
         rtp::add(&mut seeds);
         dvb::add(&mut seeds);
         smpte::add(&mut seeds);
