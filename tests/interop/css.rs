@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::{Running, peer, runs};
+use e2e::{Running, peer, python, runs};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -119,13 +119,13 @@ fn our_programs_follow_pydvbcss() {
 /// Python's `websockets`, which knows nothing of the protocol: as a client of ours, and as a server.
 #[test]
 fn a_plain_python_websocket_peer() {
-    if !peer("Python's websockets", || runs("python3", &["-c", "import websockets"])) {
+    if !peer("Python's websockets", || runs(python(), &["-c", "import websockets"])) {
         return;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/websockets_peer.py");
     let tv = Running::start("tv-device", &["127.0.0.1", "0", "127.0.0.1", "0", "--loglevel", "error"]);
     let http = tv.address("http");
-    let client = Running::spawn(Command::new("python3").args([script, "client", &http.to_string()]));
+    let client = Running::spawn(Command::new(python()).args([script, "client", &http.to_string()]));
     let cii = json_line(&client);
     assert_eq!(cii["tsUrl"], format!("ws://{http}/ts"), "the host that it asked for");
     let ts = json_line(&client);
@@ -133,7 +133,7 @@ fn a_plain_python_websocket_peer() {
     assert!(ts["contentTime"].is_string() && ts["wallClockTime"].is_string(), "{ts}");
     assert_eq!(json_line(&client)["status"], 404);
 
-    let server = Running::spawn(Command::new("python3").args([script, "server"]));
+    let server = Running::spawn(Command::new(python()).args([script, "server"]));
     let port = json_line(&server)["port"].as_u64().unwrap();
     let url = format!("ws://127.0.0.1:{port}/cii");
     let cii = Running::start("cii-client", &[&url, "--json", "--loglevel", "error"]);

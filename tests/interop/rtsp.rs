@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use e2e::{Running, peer, runs};
+use e2e::{Running, peer, python, runs};
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/rtsp_lab.py");
 const GST_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/rtsp_gst_server.py");
@@ -17,8 +17,8 @@ fn gstreamer() -> bool {
     peer("GStreamer with its plugins", || elements.iter().all(|e| runs("gst-inspect-1.0", &[e])))
 }
 
-fn python() -> bool {
-    peer("python3", || runs("python3", &["--version"]))
+fn has_python() -> bool {
+    peer("python3", || runs(python(), &["--version"]))
 }
 
 /// Runs to the end; no tool here takes longer than a minute.
@@ -243,7 +243,7 @@ fn what_ffmpeg_publishes_is_played() {
 /// Four variants of the labs' clients play a file and the test picture, while ffmpeg plays the same.
 #[test]
 fn lab_clients_play() {
-    if !ffmpeg() || !python() {
+    if !ffmpeg() || !has_python() {
         return;
     }
     for fragments in ["same", "per-fragment", "whole"] {
@@ -254,7 +254,7 @@ fn lab_clients_play() {
                 scope.spawn(move || {
                     let port = server.port.to_string();
                     let arguments = [LAB, "client", variant, "127.0.0.1", &port, "movie.Mjpeg", "12"];
-                    let said = run_well(Command::new("python3").args(arguments));
+                    let said = run_well(Command::new(python()).args(arguments));
                     assert_eq!(said.trim(), "frames 12", "variant {variant}, {fragments}");
                 });
             }
@@ -262,7 +262,7 @@ fn lab_clients_play() {
         });
         let status = |name: &str| {
             let port = server.port.to_string();
-            run_well(Command::new("python3").args([LAB, "client", "A", "127.0.0.1", &port, name, "1"]))
+            run_well(Command::new(python()).args([LAB, "client", "A", "127.0.0.1", &port, name, "1"]))
         };
         assert_eq!(status("nothing.Mjpeg").trim(), "status 404");
         // The name after the last slash is what counts, and there is no such file.
@@ -272,13 +272,13 @@ fn lab_clients_play() {
 
 #[test]
 fn our_client_plays_from_a_lab_server() {
-    if !ffmpeg() || !python() {
+    if !ffmpeg() || !has_python() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     media(folder.path());
     let server =
-        Running::spawn(Command::new("python3").args([LAB, "server"]).arg(folder.path().join("movie.Mjpeg")));
+        Running::spawn(Command::new(python()).args([LAB, "server"]).arg(folder.path().join("movie.Mjpeg")));
     let line = server.line().expect("the lab server says its port");
     let port = line.strip_prefix("port ").expect("a port");
     let saved: PathBuf = folder.path().join("saved");
@@ -296,11 +296,11 @@ fn our_client_plays_from_a_lab_server() {
 fn our_client_plays_from_gstreamer() {
     let bindings =
         "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
-    if !gstreamer() || !peer("gst-rtsp-server with Python bindings", || runs("python3", &["-c", bindings])) {
+    if !gstreamer() || !peer("gst-rtsp-server with Python bindings", || runs(python(), &["-c", bindings])) {
         return;
     }
     for security in ["", "basic", "digest"] {
-        let mut command = Command::new("python3");
+        let mut command = Command::new(python());
         command.arg(GST_SERVER).args((!security.is_empty()).then_some(security));
         let server = Running::spawn(&mut command);
         let line = server.line().expect("the server says its port");

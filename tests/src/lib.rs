@@ -89,6 +89,12 @@ pub fn in_time(mut attempt: impl FnMut() -> Result<(), String>) {
     panic!("twenty times: {wrong}");
 }
 
+/// Debian's Python, which has the modules that Debian's packages install; another Python may come first in the path.
+pub fn python() -> &'static str {
+    let debians = "/usr/bin/python3";
+    if Path::new(debians).exists() { debians } else { "python3" }
+}
+
 /// Whether a command can be run at all.
 pub fn runs(command: &str, arguments: &[&str]) -> bool {
     Command::new(command)
