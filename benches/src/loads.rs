@@ -81,6 +81,12 @@ pub const ALL: &[Load] = &[
         growth: None,
     },
     Load {
+        what: "the same from a plain loop of writes",
+        command: &["smpte-load", "--spawn", "{bin}/smpte-floor", "--clients", "1000"],
+        figures: TIMECODE,
+        growth: None,
+    },
+    Load {
         what: "ten timecode sessions, 1000 clients, 59.94 frames/s",
         command: &[
             "smpte-load",
