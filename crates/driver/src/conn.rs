@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use machine::{CloseReason, Closing, ConnId, FileToken, Item, Keep, Payload, Pushed, QueueLimits, SendQueue};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -19,8 +21,10 @@ pub(crate) struct Conn {
     flush_pending: AtomicBool,
     /// Wakes the connection's task.
     pub(crate) wake: Notify,
-    /// `None` on a WebSocket: there the task writes.
+    /// `None` where the task writes.
     tcp: Option<TcpStream>,
+    /// What is queued are WebSocket frames.
+    framed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +69,15 @@ pub(crate) enum Todo {
 }
 
 impl Conn {
-    pub(crate) fn new(id: ConnId, tcp: Option<TcpStream>) -> Self {
-        Self { id, outbox: Mutex::default(), flush_pending: AtomicBool::new(false), wake: Notify::new(), tcp }
+    /// `framed`: messages are to be queued as WebSocket frames.
+    pub(crate) fn new(id: ConnId, tcp: Option<TcpStream>, framed: bool) -> Self {
+        let flush_pending = AtomicBool::new(false);
+        Self { id, outbox: Mutex::default(), flush_pending, wake: Notify::new(), tcp, framed }
+    }
+
+    /// Whether messages are to be queued as WebSocket frames.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.framed
     }
 
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
@@ -78,7 +89,26 @@ impl Conn {
     }
 
     pub(crate) fn push_file(&self, file: FileToken, offset: u64, len: u64, limits: QueueLimits) -> Taken {
+        if self.framed {
+            // Files go over streams only; a machine that says otherwise has lost its framing.
+            self.lock().fail(CloseReason::FileFailed);
+            return self.undertake_flush();
+        }
         self.queue(|q| q.push_file(file, offset, len, limits))
+    }
+
+    /// Queues a frame that is not the machine's, also when that has said its last word, and writes what it can.
+    pub(crate) fn push_frame(&self, frame: Bytes) -> io::Result<()> {
+        const ANY: QueueLimits = QueueLimits { max_bytes: usize::MAX, if_room_bytes: usize::MAX };
+        let mut outbox = self.lock();
+        if let Some(End::Failed(_)) = outbox.end {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let _ = outbox.queue.push(Payload::Bytes(frame), Keep::Always, ANY);
+        if let Some(tcp) = self.tcp.as_ref().filter(|_| !outbox.queue.is_stuck()) {
+            outbox.write(tcp);
+        }
+        Ok(())
     }
 
     fn queue(&self, push: impl FnOnce(&mut SendQueue) -> Pushed) -> Taken {
@@ -142,6 +172,23 @@ impl Conn {
         if let Some(tcp) = &self.tcp {
             outbox.write(tcp);
         }
+    }
+
+    /// For a task that waits for nothing else: goes on writing until nothing waits any more.
+    pub(crate) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(tcp) = &self.tcp else { return Poll::Ready(()) };
+        while self.has_unsent() {
+            if ready!(tcp.poll_write_ready(cx)).is_err() {
+                self.lock().fail(CloseReason::Failed);
+            }
+            self.resume();
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether something waits to be written.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.lock().queue.is_empty()
     }
 
     /// The file at the front has been sent.

@@ -21,6 +21,7 @@ use crate::clock;
 use crate::conn::{Conn, Taken};
 use crate::events::{EventQueue, Events};
 use crate::file::OpenFile;
+use crate::frame::Framer;
 use crate::limits::Limits;
 use crate::timer::{self, Timer};
 use crate::udp::{self, Socket};
@@ -192,6 +193,7 @@ where
 
     /// Sorts what the machine says to where it goes; nothing is written here, as the lock is held.
     fn collect(&self, state: &mut State<M>, now: Instant, work: &mut Work) {
+        let mut framer = Framer::default();
         loop {
             let mut left_out: Vec<(ConnId, u32)> = Vec::new();
             while let Some(output) = state.machine.poll_output() {
@@ -200,6 +202,8 @@ where
                         let Some(conn) = state.conns.get(to) else {
                             continue;
                         };
+                        let data = if conn.is_framed() { framer.frame(data) } else { Some(data) };
+                        let Some(data) = data else { continue };
                         match conn.push(data, keep, self.limits.queue) {
                             Taken::First => work.conns.push(conn.clone()),
                             Taken::More => {}
@@ -269,7 +273,8 @@ where
         }
         let opened = Opened { service, local, remote, transport };
         Some(self.run_state(|state, now| {
-            let conn = state.conns.insert(tcp);
+            let framed = tcp.is_some() && transport == Transport::WebSocket;
+            let conn = state.conns.insert(tcp, framed);
             state.machine.handle_input(now, Peer::Conn(conn.id), Input::Opened(opened));
             conn
         }))
@@ -334,14 +339,15 @@ impl ConnTable {
         }
     }
 
-    fn insert(&mut self, tcp: Option<TcpStream>) -> Arc<Conn> {
+    fn insert(&mut self, tcp: Option<TcpStream>, framed: bool) -> Arc<Conn> {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push((0, None));
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         });
         let entry = &mut self.places[place as usize];
         entry.0 += 1;
-        let conn = Arc::new(Conn::new(ConnId(u64::from(entry.0) << 32 | u64::from(place)), tcp));
+        let id = ConnId(u64::from(entry.0) << 32 | u64::from(place));
+        let conn = Arc::new(Conn::new(id, tcp, framed));
         entry.1 = Some(conn.clone());
         conn
     }

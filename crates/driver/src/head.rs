@@ -36,6 +36,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Replay<S> {
         }
     }
 
+    /// What is read and written below.
+    pub(crate) fn inner(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Whether the request asks for a WebSocket.
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.lines().skip(1).any(|line| {

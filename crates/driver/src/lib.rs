@@ -25,12 +25,14 @@ mod conn;
 mod core;
 mod events;
 mod file;
+mod frame;
 mod gate;
 mod head;
 mod limits;
 mod tcp;
 mod timer;
 mod udp;
+mod wire;
 mod ws;
 
 pub mod cli;

@@ -182,13 +182,13 @@ where
 
 /// Notices a peer that takes nothing of what waits for it.
 #[derive(Default)]
-struct Progress {
+pub(crate) struct Progress {
     since: Option<(u64, TokioInstant)>,
 }
 
 impl Progress {
     /// When to give up on a peer for which something waits and that has taken `written` bytes so far.
-    fn deadline(&mut self, written: Option<u64>, patience: Duration) -> Option<TokioInstant> {
+    pub(crate) fn deadline(&mut self, written: Option<u64>, patience: Duration) -> Option<TokioInstant> {
         self.since = match (written, self.since) {
             (None, _) => None,
             (Some(now), Some((before, since))) if now == before => Some((before, since)),

@@ -26,7 +26,8 @@ use crate::core::{Core, Driver};
 use crate::gate::{Gate, Permit, Refusal};
 use crate::head::Replay;
 use crate::limits::Limits;
-use crate::tcp::{accept_loop, set_options};
+use crate::tcp::{Progress, accept_loop, set_options};
+use crate::wire::Wire;
 
 /// A path of a WebSocket listener, and the door of the machine behind it.
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ where
         };
         let (ws, local, remote) =
             timeout(core.limits.handshake_timeout, handshake).await.map_err(|_| ConnectError::TimedOut)??;
-        start(core, ws, service, local, remote, None).ok_or(ConnectError::TooMany)
+        start(core, ws, service, local, remote).ok_or(ConnectError::TooMany)
     }
 
     /// Takes over a connection whose HTTP upgrade another server has answered already.
@@ -144,7 +145,7 @@ where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(config(&self.0.limits))).await;
-        start(&self.0, ws, service, local, remote, None)
+        start(&self.0, ws, service, local, remote)
     }
 }
 
@@ -185,8 +186,13 @@ async fn accept<M>(
         result = timeout(core.limits.handshake_timeout, handshake(routes, stream, config(&core.limits))) => result,
     };
     match result {
-        Ok(Ok(Some(Admitted { ws, service, permit }))) => {
-            start(core, ws, service, local, remote, permit);
+        Ok(Ok(Some(Admitted { mut ws, service, permit }))) => {
+            let stream = ws.get_mut().inner().take();
+            let transport = Transport::WebSocket;
+            if let Some(conn) = core.open_conn(service, transport, local, remote, stream) {
+                *ws.get_mut().inner() = Wire::Shared(conn.clone());
+                begin(core, conn, ws, permit);
+            }
         }
         Ok(Ok(None)) => tracing::debug!(%remote, "refused before the upgrade"),
         Ok(Err(error)) => tracing::debug!(%remote, %error, "no WebSocket handshake"),
@@ -196,7 +202,7 @@ async fn accept<M>(
 
 /// Who has come in.
 struct Admitted {
-    ws: WebSocketStream<Replay<TcpStream>>,
+    ws: WebSocketStream<Replay<Wire>>,
     service: Service,
     permit: Option<Permit>,
 }
@@ -207,7 +213,7 @@ async fn handshake(
     stream: TcpStream,
     config: WebSocketConfig,
 ) -> Result<Option<Admitted>, Error> {
-    let stream = Replay::read_head(stream).await?;
+    let stream = Replay::read_head(Wire::Own(stream)).await?;
     let Some(route) = routes.iter().find(|r| r.path == stream.path() || r.path == "*") else {
         stream.refuse("404 Not Found", "", "nothing is served at this path\n").await?;
         return Ok(None);
@@ -230,13 +236,13 @@ async fn handshake(
     Ok(Some(Admitted { ws, service: route.service, permit }))
 }
 
+/// A connection over anything: its task writes.
 fn start<M, S>(
     core: &Arc<Core<M>>,
     ws: WebSocketStream<S>,
     service: Service,
     local: SocketAddr,
     remote: SocketAddr,
-    permit: Option<Permit>,
 ) -> Option<ConnId>
 where
     M: Machine + Send + 'static,
@@ -245,7 +251,17 @@ where
 {
     let conn = core.open_conn(service, Transport::WebSocket, local, remote, None)?;
     let id = conn.id;
-    tracing::debug!(conn = id.0, %remote, service = service.0, "WebSocket opened");
+    begin(core, conn, ws, None);
+    Some(id)
+}
+
+fn begin<M, S>(core: &Arc<Core<M>>, conn: Arc<Conn>, ws: WebSocketStream<S>, permit: Option<Permit>)
+where
+    M: Machine + Send + 'static,
+    M::Event: Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tracing::debug!(conn = conn.id.0, "WebSocket opened");
     core.spawn({
         let core = core.clone();
         async move {
@@ -254,7 +270,6 @@ where
             drop(permit);
         }
     });
-    Some(id)
 }
 
 /// What the connection's task woke up for.
@@ -296,10 +311,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut writer = Writer::default();
+    let mut progress = Progress::default();
     let mut silence = Silence::new(core.limits.ping_after);
     let mut stopping = false;
     loop {
-        if writer.busy.is_some_and(|since| since.elapsed() >= core.limits.send_timeout) {
+        let written = (conn.is_framed() && conn.has_unsent()).then(|| conn.written());
+        let patience = core.limits.send_timeout;
+        let give_up = writer.busy.map(|since| since + patience).or(progress.deadline(written, patience));
+        if give_up.is_some_and(|at| at <= TokioInstant::now()) {
             return CloseReason::SlowReader;
         }
         // Nobody can be pinged while something waits to be written: then only the other limit counts.
@@ -310,9 +329,12 @@ where
         let step = {
             let mut woken = pin!(conn.wake.notified());
             let step = poll_fn(|cx| {
-                let written = writer.write(conn, Pin::new(&mut ws), cx);
-                if let Err(reason) = written {
-                    return Poll::Ready(Step::Gone(reason));
+                match writer.write(conn, Pin::new(&mut ws), cx) {
+                    Ok(()) if conn.is_framed() && conn.poll_drain(cx).is_ready() && conn.is_ending() => {
+                        return Poll::Ready(Step::Woken);
+                    }
+                    Ok(()) => {}
+                    Err(reason) => return Poll::Ready(Step::Gone(reason)),
                 }
                 if let Poll::Ready(message) = Pin::new(&mut ws).poll_next(cx) {
                     return Poll::Ready(match message {
@@ -331,6 +353,7 @@ where
                 () = core.stop.cancelled(), if !stopping => {
                     stopping = true;
                     conn.close(Closing::Code(1001));
+                    conn.flush();
                     Step::Woken
                 }
             }
@@ -342,7 +365,7 @@ where
                 return CloseReason::Overflow;
             }
             Step::Gone(reason) => return reason,
-            Step::Quiet if writer.busy.is_none() && silence.left().is_zero() => {
+            Step::Quiet if writer.busy.is_none() && written.is_none() && silence.left().is_zero() => {
                 if silence.pinged {
                     return CloseReason::Failed;
                 }
@@ -407,16 +430,18 @@ impl Writer {
         loop {
             if self.busy.is_some() {
                 match ws.as_mut().poll_flush(cx) {
-                    Poll::Ready(Ok(())) => {
-                        self.busy = None;
-                        conn.set_stuck(false);
-                    }
+                    Poll::Ready(Ok(())) => self.busy = None,
                     Poll::Ready(Err(error)) => return Err(reason_of(&error)),
-                    Poll::Pending => {
-                        conn.set_stuck(true);
-                        return Ok(());
-                    }
+                    Poll::Pending => {}
                 }
+            }
+            if conn.is_framed() {
+                // Whoever called the machine writes; only what the library has to say goes this way.
+                return Ok(());
+            }
+            conn.set_stuck(self.busy.is_some());
+            if self.busy.is_some() {
+                return Ok(());
             }
             let Some(payload) = conn.pop_message() else {
                 // The last message may have been what a close waits for.
