@@ -28,6 +28,9 @@ const MAX_BATCH: usize = 32;
 /// The kernel's own limits for one segmented send.
 const MAX_SEGMENTS: usize = 64;
 const MAX_SEND: usize = 65_507;
+/// Longer datagrams are not put into one buffer to be cut again: a network on the way might not take them as they are,
+/// and then the kernel refuses to cut.
+const MAX_IN_RUN: usize = 1200;
 
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -221,15 +224,60 @@ impl Sender {
     /// Returns how many sends the kernel has counted. What it refuses is left out, as datagrams are lost.
     fn send_batch(&self, batch: &[&Datagram]) -> u32 {
         let Some(one) = batch.first() else { return 0 };
-        let one_by_one = |rest: &[&Datagram]| rest.iter().map(|d| self.send_all(d)).sum::<u32>();
-        let segment = super::segment(one);
-        // The control messages are those of all the batch, and so are the limits of one call.
-        let longest = batch.iter().map(|d| d.data.len()).max().unwrap_or(0);
-        if let Some(size) = segment
-            && (longest > in_a_call(size) || !self.segmentation.load(Ordering::Relaxed))
-        {
-            return one_by_one(batch);
+        let segmentation = self.segmentation.load(Ordering::Relaxed);
+        match super::segment(one) {
+            None if segmentation => self.send_runs(batch),
+            None => self.send_many(batch, None),
+            Some(size) => {
+                // The control messages are those of all the batch, and so are the limits of one call.
+                let longest = batch.iter().map(|d| d.data.len()).max().unwrap_or(0);
+                if longest > in_a_call(size) || !segmentation {
+                    return self.one_by_one(batch);
+                }
+                self.send_many(batch, Some(size))
+            }
         }
+    }
+
+    /// Datagrams in a row that are equally long and for the same peer leave as one, which the kernel cuts.
+    fn send_runs(&self, batch: &[&Datagram]) -> u32 {
+        let (mut sent, mut begin, mut end) = (0, 0, 0);
+        for run in batch.chunk_by(|a, b| a.to.remote == b.to.remote && a.data.len() == b.data.len()) {
+            let len = run.first().map_or(0, |d| d.data.len());
+            if run.len() > 1 && (1..=MAX_IN_RUN).contains(&len) {
+                sent += self.send_many(&batch[begin..end], None);
+                sent += self.send_run(run, len as u16);
+                begin = end + run.len();
+            }
+            end += run.len();
+        }
+        sent + self.send_many(&batch[begin..], None)
+    }
+
+    fn send_run(&self, run: &[&Datagram], len: u16) -> u32 {
+        let Some(first) = run.first() else { return 0 };
+        let mut slices = [IoSlice::new(&[]); MAX_BATCH];
+        for (slice, datagram) in slices.iter_mut().zip(run) {
+            *slice = IoSlice::new(&datagram.data);
+        }
+        match self.send_slices(first, &slices[..run.len().min(MAX_BATCH)], Some(len)) {
+            Ok(()) => 1,
+            Err(error) if cannot_segment(error) => {
+                tracing::debug!("no UDP segmentation here: sending one by one");
+                self.segmentation.store(false, Ordering::Relaxed);
+                self.send_many(run, None)
+            }
+            Err(_) => 0,
+        }
+    }
+
+    fn one_by_one(&self, rest: &[&Datagram]) -> u32 {
+        rest.iter().map(|d| self.send_all(d)).sum()
+    }
+
+    /// Sends alike datagrams in one call, or as many as it takes.
+    fn send_many(&self, batch: &[&Datagram], segment: Option<u16>) -> u32 {
+        let Some(one) = batch.first() else { return 0 };
         let source = Source::of(one.to.local.filter(|_| self.wildcard));
         let controls = Controls::new(segment.as_ref(), source.as_ref());
         let mut sent = 0;
@@ -245,7 +293,9 @@ impl Sender {
                     sent += u32::try_from(taken).unwrap_or(u32::MAX);
                     rest = rest.get(taken..).unwrap_or_default();
                 }
-                Err(error) if segment.is_some() && cannot_segment(error) => return sent + one_by_one(rest),
+                Err(error) if segment.is_some() && cannot_segment(error) => {
+                    return sent + self.one_by_one(rest);
+                }
                 Err(error) => {
                     tracing::debug!(%error, to = %first.to.remote, "a datagram could not be sent");
                     rest = others;
@@ -256,12 +306,21 @@ impl Sender {
     }
 
     fn send_one(&self, datagram: &Datagram, data: &[u8], segment: Option<u16>) -> Result<(), Errno> {
+        self.send_slices(datagram, &[IoSlice::new(data)], segment)
+    }
+
+    /// Sends some bytes to where a datagram goes.
+    fn send_slices(
+        &self,
+        datagram: &Datagram,
+        iov: &[IoSlice<'_>],
+        segment: Option<u16>,
+    ) -> Result<(), Errno> {
         let to = SockaddrStorage::from(datagram.to.remote);
         let source = Source::of(datagram.to.local.filter(|_| self.wildcard));
         let controls = Controls::new(segment.as_ref(), source.as_ref());
-        let iov = [IoSlice::new(data)];
         let result =
-            sendmsg(self.socket.as_raw_fd(), &iov, controls.as_slice(), MsgFlags::MSG_DONTWAIT, Some(&to));
+            sendmsg(self.socket.as_raw_fd(), iov, controls.as_slice(), MsgFlags::MSG_DONTWAIT, Some(&to));
         if let Err(error) = result {
             tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
         }
@@ -461,6 +520,23 @@ mod tests {
                         assert_eq!(&buffer[..len], part);
                     }
                 }
+            }
+            // equal ones in a row arrive as they were, and those of other lengths between them in their places
+            let lengths = [32, 32, 32, 7, 0, 0, 32, 32, 1300, 1300, 5];
+            let row: Vec<_> = lengths
+                .iter()
+                .zip(0_u8..)
+                .map(|(len, i)| {
+                    let data = Bytes::from(vec![i; *len]);
+                    let remote = receivers[1].local_addr().unwrap();
+                    Datagram { to: to(None, remote), data, segment: None, stamp: None }
+                })
+                .collect();
+            sender.send_alike(&row.iter().collect::<Vec<_>>());
+            for datagram in &row {
+                let mut buffer = [0; 2000];
+                let len = receivers[1].recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..len], datagram.data);
             }
             // the count of sends is still right: the next report is that of the next send
             let asked = Datagram {
