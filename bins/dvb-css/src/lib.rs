@@ -5,6 +5,7 @@ pub mod cii_client;
 pub mod logging;
 pub mod options;
 pub mod plot;
+pub mod program;
 pub mod serve;
 pub mod show;
 pub mod smpte;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use driver::{Driver, Events, Gate, Limits, Refusal, Route, UdpOptions};
 use dvb_css::config::{TvServerConfig, WcServerConfig};
 use dvb_css::server::{CII, TS, TvServer, TvServerEvent, WC, WcServer, WcServerEvent};
-use machine::SocketId;
+use machine::{Service, SocketId};
 use tokio::net::TcpListener;
 
 use crate::logging::HTTP;
@@ -30,59 +30,62 @@ pub fn wall_clock(
     Ok((server, events))
 }
 
-/// The end points of a television and how many connections each takes.
+/// The end points of a television, each with how many connections it takes. Clones are handles to the same ones.
 #[derive(Clone, Debug)]
-pub struct EndPoints {
-    /// `/cii`
-    pub cii: Option<Gate>,
-    /// `/ts`
-    pub ts: Option<Gate>,
-    /// `/wc`, for browsers.
-    pub wc: bool,
+pub struct EndPoints(Vec<EndPoint>);
+
+#[derive(Clone, Debug)]
+struct EndPoint {
+    name: &'static str,
+    service: Service,
+    gate: Gate,
 }
 
 impl EndPoints {
+    /// The names of all that there are.
+    pub const NAMES: [&'static str; 3] = ["cii", "ts", "wc"];
+
     /// Content identification alone.
     pub fn cii(limit: Option<usize>) -> Self {
-        Self { cii: Some(gate(limit)), ts: None, wc: false }
+        Self(vec![EndPoint { name: "cii", service: CII, gate: gate(limit) }])
     }
 
     /// Timelines, and the wall clock for browsers.
     pub fn ts(limit: Option<usize>) -> Self {
-        Self { cii: None, ts: Some(gate(limit)), wc: true }
+        let ts = EndPoint { name: "ts", service: TS, gate: gate(limit) };
+        Self(vec![ts, EndPoint { name: "wc", service: WC, gate: gate(None) }])
     }
 
     /// All three.
     pub fn all(cii: Option<usize>, ts: Option<usize>) -> Self {
-        Self { cii: Some(gate(cii)), ts: Some(gate(ts)), wc: true }
+        Self([Self::cii(cii).0, Self::ts(ts).0].concat())
+    }
+
+    /// Opens all end points but those named. As the original does it: who is at one that is shut is sent away with code
+    /// 1001, and who comes to it gets 403.
+    pub fn disable_only(&self, tv: &mut TvServer, names: &[String]) {
+        for EndPoint { name, service, gate } in &self.0 {
+            let enabled = !names.iter().any(|disabled| disabled == name);
+            if enabled {
+                gate.open();
+            } else {
+                let text = "Forbidden. This end-point is currently unavailable";
+                gate.shut(Refusal { status: 403, text: text.into() });
+            }
+            tv.set_enabled(*service, enabled);
+        }
     }
 
     fn routes(&self) -> Vec<Route> {
-        let gated = |path: &str, service, gate: &Option<Gate>| {
-            gate.clone().map(|gate| Route::new(path, service).with_gate(gate))
-        };
-        let wc = self.wc.then(|| Route::new("/wc", WC));
-        [gated("/cii", CII, &self.cii), gated("/ts", TS, &self.ts), wc].into_iter().flatten().collect()
+        let route = |e: &EndPoint| Route::new(format!("/{}", e.name), e.service).with_gate(e.gate.clone());
+        self.0.iter().map(route).collect()
     }
 }
 
 /// Lets so many in, and tells others what the original tells them.
-pub fn gate(limit: Option<usize>) -> Gate {
+fn gate(limit: Option<usize>) -> Gate {
     let text = "Service Unavailable. No more connections to end-point permitted. Maximum limit reached.";
     Gate::new(limit, Refusal { status: 503, text: text.into() })
-}
-
-/// Shuts an end point, as the original does with one that is disabled: who is there is closed with 1001, who comes gets
-/// 403.
-pub fn disable(television: &Television, service: machine::Service, gate: &Gate) {
-    gate.shut(Refusal { status: 403, text: "Forbidden. This end-point is currently unavailable".into() });
-    television.call(|tv, _| tv.set_enabled(service, false));
-}
-
-/// Ends [`disable`].
-pub fn enable(television: &Television, service: machine::Service, gate: &Gate) {
-    television.call(|tv, _| tv.set_enabled(service, true));
-    gate.open();
 }
 
 /// Starts the WebSocket side of a television without a listener.
@@ -99,7 +102,7 @@ pub fn serve_television(television: &Television, listener: TcpListener, end_poin
 pub async fn attach_ws<S>(
     television: &Television,
     io: S,
-    service: machine::Service,
+    service: Service,
     local: SocketAddr,
     remote: SocketAddr,
 ) where

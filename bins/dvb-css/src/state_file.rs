@@ -8,6 +8,8 @@ use dvb_css::Ratio;
 use dvb_css::message::CiiMessage;
 use serde_json::Value;
 
+use crate::serve::EndPoints;
+
 /// What a television shows, as its state file says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TvState {
@@ -15,6 +17,8 @@ pub struct TvState {
     pub cii: CiiMessage,
     /// Timelines, which run from 0 at the program's start.
     pub timelines: Vec<TimelineSpec>,
+    /// Names of end points that are shut.
+    pub disabled: Vec<String>,
 }
 
 /// One timeline of a state file.
@@ -37,7 +41,7 @@ pub fn read_cii(text: &str) -> anyhow::Result<CiiMessage> {
 }
 
 /// Reads a television's state file: `{"cii": {…}, "timelines": [{"selector", "unitsPerTick", "unitsPerSecond",
-/// "speed"}]}`.
+/// "speed"}], "disabled": ["cii"]}`. Only `cii` has to be there.
 ///
 /// # Errors
 /// With one line that says what is wrong.
@@ -45,16 +49,27 @@ pub fn read_tv(text: &str) -> anyhow::Result<TvState> {
     let file: Value = serde_json::from_str(text)?;
     let cii = file.get("cii").context("\"cii\" is missing")?;
     let cii = CiiMessage::parse(&cii.to_string()).context("in \"cii\"")?;
-    let none = Vec::new();
-    let timelines = match file.get("timelines") {
-        None => &none,
-        Some(Value::Array(all)) => all,
-        Some(_) => bail!("\"timelines\" is not an array"),
-    };
-    let timelines = timelines.iter().enumerate().map(|(index, timeline)| {
+    let timelines = array(&file, "timelines")?.iter().enumerate().map(|(index, timeline)| {
         timeline_spec(timeline).with_context(|| format!("in \"timelines\", number {}", index + 1))
     });
-    Ok(TvState { cii, timelines: timelines.collect::<Result<_, _>>()? })
+    let disabled = array(&file, "disabled")?.iter().map(|name| match name.as_str() {
+        Some(name) if EndPoints::NAMES.contains(&name) => Ok(name.to_owned()),
+        _ => bail!("in \"disabled\": {name} is none of {}", EndPoints::NAMES.join(", ")),
+    });
+    Ok(TvState {
+        cii,
+        timelines: timelines.collect::<Result<_, _>>()?,
+        disabled: disabled.collect::<Result<_, _>>()?,
+    })
+}
+
+/// A member of the file that is an array, or not there.
+fn array<'a>(file: &'a Value, name: &str) -> anyhow::Result<&'a [Value]> {
+    match file.get(name) {
+        None => Ok(&[]),
+        Some(Value::Array(all)) => Ok(all),
+        Some(_) => bail!("{name:?} is not an array"),
+    }
 }
 
 fn timeline_spec(timeline: &Value) -> anyhow::Result<TimelineSpec> {
@@ -146,6 +161,9 @@ mod tests {
         let timeline = wrong(r#"{"cii": {}, "timelines": [{"selector": "a", "unitsPerSecond": 0}]}"#);
         assert_eq!(timeline, "in \"timelines\", number 1: a tick rate has to be more than 0");
         assert!(wrong("{").contains("EOF"));
+        assert_eq!(wrong(r#"{"cii": {}, "timelines": {}}"#), "\"timelines\" is not an array");
+        let disabled = wrong(r#"{"cii": {}, "disabled": ["ts", "te"]}"#);
+        assert_eq!(disabled, "in \"disabled\": \"te\" is none of cii, ts, wc");
     }
 
     #[test]

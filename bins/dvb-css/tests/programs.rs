@@ -347,6 +347,58 @@ async fn a_television_shows_what_a_file_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_point_that_is_disabled_sends_everybody_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tv.json");
+    let write = |id: &str, disabled: &str| {
+        let cii = format!(r#"{{"contentId": "{id}", "contentIdStatus": "final"}}"#);
+        std::fs::write(&path, format!(r#"{{"cii": {cii}, "disabled": [{disabled}]}}"#)).unwrap();
+    };
+    write("dvb://open", "");
+    let tv = Running::start(TV, &["127.0.0.1", "0", "127.0.0.1", "0", "--state", path.to_str().unwrap()]);
+    tv.line_with(|line| line == "Content ID: dvb://open");
+    let address = tv.address("http");
+    let mut cii = ws(address, "/cii").await;
+    assert_eq!(next_json(&mut cii).await["contentId"], "dvb://open");
+    let mut sent_away = [ws(address, "/ts").await, ws(address, "/wc").await];
+    write("dvb://shut", r#""ts", "wc""#);
+    assert_eq!(next_json(&mut cii).await["contentId"], "dvb://shut");
+    for (ws, path) in sent_away.iter_mut().zip(["/ts", "/wc"]) {
+        let Message::Close(Some(frame)) = next(ws).await else { panic!("no close frame") };
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, ""));
+        let refused = tokio_tungstenite::connect_async(format!("ws://{address}{path}")).await.unwrap_err();
+        let tungstenite::Error::Http(response) = refused else { panic!("{refused}") };
+        assert_eq!(response.status(), 403);
+        let text = "Forbidden. This end-point is currently unavailable";
+        assert_eq!(response.body().as_deref(), Some(text.as_bytes()));
+    }
+    write("dvb://again", "");
+    assert_eq!(next_json(&mut cii).await["contentId"], "dvb://again");
+    let mut ts = ws(address, "/ts").await;
+    say(&mut ts, json!({"timelineSelector": "t"}).to_string()).await;
+    assert_eq!(next_json(&mut ts).await["contentTime"], Value::Null);
+    // what is no end point is said, and nothing changes
+    write("dvb://wrong", r#""te""#);
+    tv.logged(|line| line.contains(r#""te" is none of cii, ts, wc; the old state stays"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_says_what_it_wants_is_closed_with_1008() {
+    use css_programs::serve::{EndPoints, serve_television, start_television};
+    let mut config = dvb_css::config::TvServerConfig::default();
+    assert_eq!(config.setup_wait.as_secs(), 30);
+    config.setup_wait = std::time::Duration::from_millis(300);
+    let (tv, _events) = start_television(config);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    serve_television(&tv, listener, &EndPoints::all(None, None));
+    let mut silent = ws(address, "/ts").await;
+    say(&mut silent, "not what is wanted").await;
+    let Message::Close(Some(frame)) = next(&mut silent).await else { panic!("no close frame") };
+    assert_eq!(u16::from(frame.code), 1008);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_timeline_follows_a_timecode_session() {
     use smpte_programs::serve;
     use smpte_timecode::config::ServerConfig;

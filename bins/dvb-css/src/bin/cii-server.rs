@@ -5,12 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use css_programs::options::{Common, Http, say};
+use css_programs::options::{Common, Http};
+use css_programs::program::{Place, Program};
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::ChannelShow;
-use driver::{cli, shutdown};
-use dvb_css::config::TvServerConfig;
-use tracing::level_filters::LevelFilter;
+use driver::cli;
 
 /// Tell companion screens what is shown (CSS-CII): a hop between three channels every 7 seconds, or what a file says
 #[derive(Parser)]
@@ -42,31 +41,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let mut logging = options.common.logging(LevelFilter::INFO);
-    logging.http = !options.http.quiet_http;
-    logging.init()?;
-    let stop = shutdown::on_signals();
-    cli::raise_descriptor_limit();
-    let address = cli::resolve("cii_addr", &options.cii_addr, options.cii_port)?;
-    let listener = cli::listen("cii_addr and cii_port", address).await?;
-    let address = listener.local_addr()?;
-    let (server, events) = serve::start_television(TvServerConfig::default());
+    let at = Place { names: "cii_addr and cii_port", host: &options.cii_addr, port: options.cii_port };
+    let (program, events) = Program::start(&options.common, &options.http, at, None).await?;
     tokio::spawn(serve::watch(events, |_| {}));
+    let server = program.television().clone();
     let show = match &options.file {
         Some(path) => ChannelShow::file(&server, path)?,
         None => ChannelShow::hops(&server),
     };
-    serve::serve_television(&server, listener, &EndPoints::cii(options.http.limit(2)));
-    if !options.common.quiet {
-        say("----")?;
-        say(format_args!("CSS-CII endpoint URL: ws://{address}/cii"))?;
-        say("----")?;
-        cli::announce(address, "http");
-    }
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = show.run(server.clone()) => {}
-    }
-    server.shutdown(shutdown::GRACE).await;
-    Ok(())
+    let show = async {
+        show.run(server).await;
+        Ok(())
+    };
+    let line = format!("CSS-CII endpoint URL: ws://{}/cii", program.http());
+    program.run(&EndPoints::cii(options.http.limit(2)), [line], show).await
 }

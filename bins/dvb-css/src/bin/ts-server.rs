@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use css_programs::options::{Common, Http, bind_udp, say};
+use css_programs::options::{Common, Http};
+use css_programs::program::{Place, Program};
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::{CHANNELS, TimelineShow};
-use driver::{cli, shutdown};
-use dvb_css::config::{TvServerConfig, WcServerConfig};
-use tracing::level_filters::LevelFilter;
+use driver::cli;
 
 /// Offer timelines to companion screens (CSS-TS), with the wall clock (CSS-WC) they stand on
 #[derive(Parser)]
@@ -47,41 +46,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let quiet = options.common.quiet;
-    let mut logging = options.common.logging(LevelFilter::INFO);
-    logging.http = !options.http.quiet_http;
-    logging.init()?;
-    let stop = shutdown::on_signals();
-    cli::raise_descriptor_limit();
-    let socket = bind_udp("wc_addr and wc_port", &options.wc_addr, Some(options.wc_port))?;
-    let wc_address = socket.local_addr()?;
-    let address = cli::resolve("ts_addr", &options.ts_addr, options.ts_port)?;
-    let listener = cli::listen("ts_addr and ts_port", address).await?;
-    let address = listener.local_addr()?;
-
-    let (wall_clock, _) = serve::wall_clock(socket, WcServerConfig::new(driver::seed()))?;
-    let (server, events) = serve::start_television(TvServerConfig::default());
+    let at = Place { names: "ts_addr and ts_port", host: &options.ts_addr, port: options.ts_port };
+    let wc = Place { names: "wc_addr and wc_port", host: &options.wc_addr, port: options.wc_port };
+    let (program, events) = Program::start(&options.common, &options.http, at, Some(wc)).await?;
     let (forward, receive) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(serve::watch(events, move |event| {
         // the show ends with the program
         let _ = forward.send(event.clone());
     }));
-    let show = server.call(|tv, now| TimelineShow::new(tv, now, quiet))?;
-    serve::serve_television(&server, listener, &EndPoints::ts(options.http.limit(3)));
-    if !quiet {
-        say("----")?;
-        say(format_args!("CSS-TS endpoint URL: ws://{address}/ts"))?;
-        say(format_args!("CSS-WC endpoint bound to host {} on port {}", wc_address.ip(), wc_address.port()))?;
-        say(format_args!("Content ID: {}", CHANNELS[0]))?;
-        say("----")?;
-        cli::announce(wc_address, "wc");
-        cli::announce(address, "http");
-    }
-    tokio::select! {
-        () = stop.cancelled() => {}
-        result = show.run(server.clone(), receive) => result?,
-    }
-    server.shutdown(shutdown::GRACE).await;
-    wall_clock.shutdown(shutdown::GRACE).await;
-    Ok(())
+    let server = program.television().clone();
+    let show = server.call(|tv, now| TimelineShow::new(tv, now, options.common.quiet))?;
+    let lines = [
+        Some(format!("CSS-TS endpoint URL: ws://{}/ts", program.http())),
+        program.wall_clock_line("CSS-WC"),
+        Some(format!("Content ID: {}", CHANNELS[0])),
+    ];
+    let end_points = EndPoints::ts(options.http.limit(3));
+    program.run(&end_points, lines.into_iter().flatten(), show.run(server, receive)).await
 }

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use css_programs::options::{Common, Http, bind_udp, say};
+use css_programs::options::{Common, Http};
+use css_programs::program::{Place, Program};
 use css_programs::serve::{self, EndPoints};
-use css_programs::show::{CHANNELS, TvShow};
+use css_programs::show::TvShow;
 use css_programs::smpte;
-use driver::{cli, shutdown};
-use dvb_css::config::{TvServerConfig, WcServerConfig};
-use tracing::level_filters::LevelFilter;
+use driver::cli;
 
 /// Pretend to be a television for companion screens: CSS-CII, CSS-TS and CSS-WC
 #[derive(Parser)]
@@ -35,7 +34,8 @@ struct Options {
     /// UDP port for it; 0 picks a free one
     #[arg(default_value_t = 6677)]
     wc_port: u16,
-    /// Show what this file says: {"cii": {…}, "timelines": [{"selector", "unitsPerTick", "unitsPerSecond", "speed"}]}
+    /// Show what this file says: {"cii": {…}, "timelines": [{"selector", "unitsPerTick", "unitsPerSecond", "speed"}],
+    /// "disabled": [end points that are shut: "cii", "ts", "wc"]}
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Offer a timeline that follows a timecode session of an smpte-server
@@ -53,52 +53,37 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let mut logging = options.common.logging(LevelFilter::INFO);
-    logging.http = !options.http.quiet_http;
-    logging.init()?;
-    let stop = shutdown::on_signals();
-    cli::raise_descriptor_limit();
-    let socket = bind_udp("wc_addr and wc_port", &options.wc_addr, Some(options.wc_port))?;
-    let wc_address = socket.local_addr()?;
-    let address = cli::resolve("ws_addr", &options.ws_addr, options.ws_port)?;
-    let listener = cli::listen("ws_addr and ws_port", address).await?;
-    let address = listener.local_addr()?;
-
-    let (wall_clock, _) = serve::wall_clock(socket, WcServerConfig::new(driver::seed()))?;
-    let (tv, events) = serve::start_television(TvServerConfig::default());
+    let at = Place { names: "ws_addr and ws_port", host: &options.ws_addr, port: options.ws_port };
+    let wc = Place { names: "wc_addr and wc_port", host: &options.wc_addr, port: options.wc_port };
+    let (program, events) = Program::start(&options.common, &options.http, at, Some(wc)).await?;
     tokio::spawn(serve::watch(events, |_| {}));
-    let show = tv.call(|server, now| match &options.state {
-        Some(path) => TvShow::of_file(server, now, path),
-        None => TvShow::original(server, now, wc_address.port()),
+    let end_points = EndPoints::all(options.http.limit(5), options.http.limit(10));
+    let tv = program.television().clone();
+    let (show, content_id) = tv.call(|tv, now| {
+        let show = match &options.state {
+            Some(path) => TvShow::of_file(tv, now, path, &end_points)?,
+            None => TvShow::original(tv, now, program.wall_clock().map_or(0, |address| address.port()))?,
+        };
+        anyhow::Ok((show, tv.cii().known_content_id().unwrap_or_default().to_owned()))
     })?;
-    let (cii, ts) = (options.http.limit(5), options.http.limit(10));
-    serve::serve_television(&tv, listener, &EndPoints::all(cii, ts));
-    if !options.common.quiet {
-        say("----")?;
-        say(format_args!("CSS-CII endpoint URL: ws://{address}/cii"))?;
-        say(format_args!("CSS-TS  endpoint URL: ws://{address}/ts"))?;
-        say(format_args!(
-            "CSS-WC  endpoint bound to host {} on port {}",
-            wc_address.ip(),
-            wc_address.port()
-        ))?;
-        say(format_args!("Content ID: {}", CHANNELS[0]))?;
-        say("----")?;
-        cli::announce(wc_address, "wc");
-        cli::announce(address, "http");
-    }
+    let http = program.http();
+    let lines = [
+        Some(format!("CSS-CII endpoint URL: ws://{http}/cii")),
+        Some(format!("CSS-TS  endpoint URL: ws://{http}/ts")),
+        program.wall_clock_line("CSS-WC "),
+        Some(format!("Content ID: {content_id}")),
+    ];
     let session = async {
         match options.timeline {
             Some(source) => smpte::follow(tv.clone(), source).await,
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        result = show.run(tv.clone()) => result?,
-        result = session => result?,
-    }
-    tv.shutdown(shutdown::GRACE).await;
-    wall_clock.shutdown(shutdown::GRACE).await;
-    Ok(())
+    let show = async {
+        tokio::select! {
+            result = show.run(tv.clone()) => result,
+            result = session => result,
+        }
+    };
+    program.run(&end_points, lines.into_iter().flatten(), show).await
 }

@@ -10,7 +10,7 @@ use dvb_css::server::{TimelineId, TvServer};
 use machine::Instant;
 
 use super::{CHANNELS, Clocks, PTS, TEMI};
-use crate::serve::Television;
+use crate::serve::{EndPoints, Television};
 use crate::state_file::{LOOK, TvState, Watched, read_tv};
 
 /// The television's timelines.
@@ -27,7 +27,7 @@ enum Kind {
     /// As the original; this one comes and goes.
     Original { temi: ClockId },
     /// What a file says.
-    File(Watched),
+    File { file: Watched, end_points: EndPoints },
 }
 
 const TOGGLE: Duration = Duration::from_secs(30);
@@ -64,9 +64,14 @@ impl TvShow {
     ///
     /// # Errors
     /// When the file is wrong, or the server does not take what it says.
-    pub fn of_file(tv: &mut TvServer, now: Instant, path: &Path) -> anyhow::Result<Self> {
+    pub fn of_file(
+        tv: &mut TvServer,
+        now: Instant,
+        path: &Path,
+        end_points: &EndPoints,
+    ) -> anyhow::Result<Self> {
         let (file, state) = Watched::open(path, read_tv)?;
-        let kind = Kind::File(file);
+        let kind = Kind::File { file, end_points: end_points.clone() };
         let mut show = Self { clocks: Clocks::new()?, started: now, kind, timelines: Vec::new() };
         show.change(tv, now, state)?;
         Ok(show)
@@ -88,6 +93,9 @@ impl TvShow {
         for id in old {
             tv.remove_timeline(now, id)?;
         }
+        if let Kind::File { end_points, .. } = &self.kind {
+            end_points.disable_only(tv, &state.disabled);
+        }
         Ok(())
     }
 
@@ -96,7 +104,7 @@ impl TvShow {
     /// # Errors
     /// Never in fact: its clocks are there.
     pub async fn run(mut self, television: Television) -> anyhow::Result<()> {
-        let period = if matches!(self.kind, Kind::File(_)) { LOOK } else { TOGGLE };
+        let period = if matches!(self.kind, Kind::File { .. }) { LOOK } else { TOGGLE };
         let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         loop {
             tokio::select! {
@@ -110,7 +118,7 @@ impl TvShow {
                     let changed = self.clocks.tree.set_available(temi, !is_available)?;
                     television.call(|tv, now| self.clocks.publish(tv, now, &changed));
                 }
-                Kind::File(file) => {
+                Kind::File { file, .. } => {
                     let Some(state) = file.look(read_tv) else { continue };
                     if let Err(error) = television.call(|tv, now| self.change(tv, now, state)) {
                         tracing::error!(target: "TVDevice", "{error:#}; the old state stays");
