@@ -40,6 +40,18 @@ where
         });
     }
 
+    /// Takes over a connection that another has accepted, between these addresses as far as the machine is told; `None`
+    /// beyond the connection limit. To be called within a tokio runtime.
+    pub fn attach_tcp(
+        &self,
+        stream: TcpStream,
+        service: Service,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<ConnId> {
+        start(&self.0, service, stream, local, remote)
+    }
+
     /// Connects, then brings the connection to the machine under `service`.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! A stream over a link that loses, doubles and reorders, under a virtual clock: what arrives is right, what does not
 //! is counted.
 
+mod common;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use machine::sim::{Either, EitherEvent, Link, NodeConfig, World};
 use machine::{Datagram, Input, Instant, Machine, Output, Peer, SocketId, UdpPeer};
 use rtp_rtsp::jpeg::Image;
@@ -138,19 +140,11 @@ impl Machine for Reader {
 /// Frame `n`: its own content, 1 to 9 packets long.
 fn frame(codec: Codec, n: u64) -> Bytes {
     let len = 500 + (n * 7919 % 11_000) as usize;
-    let body: Vec<u8> = (0..len).map(|i| (i as u64 * 31 + n) as u8 % 200 + 1).collect();
-    let mut out = BytesMut::new();
     if codec == Codec::Jpeg {
-        out.put_slice(&[0xff, 0xd8, 0xff, 0xdb, 0, 67, 0]);
-        out.put_slice(&[3; 64]);
-        out.put_slice(&[0xff, 0xc0, 0, 17, 8, 0, 64, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]);
-        out.put_slice(&[0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0]);
-        out.put_slice(&body);
-        out.put_slice(&[0xff, 0xd9]);
-    } else {
-        out.put_slice(&[0, 0, 0, 1, if n.is_multiple_of(25) { 0x65 } else { 0x41 }]);
-        out.put_slice(&body);
+        return common::jpeg(len, n);
     }
+    let mut out = BytesMut::from(&[0, 0, 0, 1, if n.is_multiple_of(25) { 0x65 } else { 0x41 }][..]);
+    out.extend(common::scan(len, n));
     out.freeze()
 }
 

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use rtp_rtsp::auth::{Credentials, Question, digest_response};
 use rtp_rtsp::codec::{Codec, Item, Limits};
 use rtp_rtsp::rtsp::headers::{Algorithm, Range, Transport};
+use rtp_rtsp::sdp::Description;
 use serde_json::{Value, json};
 
 /// All of one kind, at least one.
@@ -59,6 +60,31 @@ fn headers_both_ways() {
     for vector in vectors("range") {
         let text = vector["text"].as_str().unwrap();
         assert_eq!(Range::parse(text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn descriptions() {
+    for vector in vectors("sdp") {
+        let sdp = Description::parse(vector["text"].as_str().unwrap().as_bytes()).unwrap();
+        let tracks: Vec<Value> = sdp
+            .media
+            .iter()
+            .map(|media| {
+                let map = media.rtp_map().unwrap();
+                let mut track = json!({
+                    "kind": media.kind, "encoding": map.encoding, "clock_rate": map.clock_rate,
+                    "payload_type": media.payload_type(), "control": media.control(),
+                });
+                if let Some(level) = media.format_parameter("profile-level-id") {
+                    track["level"] = json!(level);
+                }
+                track
+            })
+            .collect();
+        assert_eq!(json!(tracks), vector["tracks"], "{}", vector["name"]);
+        // What is written of it is read as the same.
+        assert_eq!(Description::parse(sdp.to_text().as_bytes()), Ok(sdp));
     }
 }
 

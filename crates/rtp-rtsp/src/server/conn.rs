@@ -21,6 +21,8 @@ const MAX_WAITING: usize = 32;
 pub(super) struct Conn {
     pub(super) local: IpAddr,
     pub(super) remote: SocketAddr,
+    /// It came over TLS.
+    pub(super) secure: bool,
     codec: Codec,
     /// Bytes that may be a request of the classroom dialect, which has no end: they are taken from the driver, to be
     /// there when time has passed.
@@ -53,6 +55,7 @@ impl Server {
         let c = Conn {
             local: opened.local.ip().to_canonical(),
             remote: opened.remote,
+            secure: opened.service == super::RTSPS,
             codec: Codec::new(self.config.limits),
             held: BytesMut::new(),
             idle_at: None,
@@ -162,9 +165,7 @@ impl Server {
         }
         self.timers.remove(&(c.check_at, Timer::Conn(conn)));
         if c.request.is_some() {
-            for conns in self.wanted.values_mut() {
-                conns.retain(|c| *c != conn);
-            }
+            self.want_no_more(conn);
         }
     }
 

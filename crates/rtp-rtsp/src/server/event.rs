@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::jpeg;
+
 /// A mount, by a number that is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MountId(pub u32);
@@ -60,6 +62,13 @@ pub enum Event {
     PublisherLeft {
         /// Where.
         path: Arc<str>,
+    },
+    /// A publisher sends pictures that cannot be passed on. Told once for each publisher.
+    PublisherUnsupported {
+        /// Where.
+        path: Arc<str>,
+        /// Why.
+        reason: jpeg::PayloadError,
     },
     /// A published mount is gone, with its readers.
     Unpublished {

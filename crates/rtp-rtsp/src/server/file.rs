@@ -68,6 +68,15 @@ impl FileRefusal {
     }
 }
 
+/// A file that the program was asked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Who waits for it.
+    conns: Vec<ConnId>,
+    /// When the program was asked last.
+    asked: Instant,
+}
+
 /// Where one reader is in its file.
 #[derive(Debug)]
 pub(super) struct FilePlay {
@@ -109,9 +118,8 @@ impl FilePlay {
         self.timestamp.wrapping_add(u32::from_be_bytes([a, b, c, d]))
     }
 
-    fn due(&self, tick: u64, (num, den): (u32, u32)) -> Instant {
-        let ns = u128::from(tick) * u128::from(den) * 1_000_000_000 / u128::from(num.max(1));
-        self.started + Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+    fn due(&self, tick: u64, rate: (u32, u32)) -> Instant {
+        self.started + span(tick, rate)
     }
 }
 
@@ -126,7 +134,7 @@ struct Wish {
 impl Server {
     /// Answers [`Event::FileWanted`].
     pub fn offer_file(&mut self, now: Instant, path: &str, clip: Result<Arc<dyn Clip>, FileRefusal>) {
-        let Some(conns) = self.wanted.remove(path) else { return };
+        let Some(Wanted { conns, .. }) = self.wanted.remove(path) else { return };
         let files = self.mounts.values().filter(|m| m.kind == MountKind::File).count();
         let found = match clip {
             Ok(_) if files >= self.config.max_files.into() => Err(FileRefusal::Failed),
@@ -156,13 +164,34 @@ impl Server {
         }
     }
 
+    /// Asks the program for a file, unless it was asked a short while ago and may still answer.
+    pub(super) fn want_file(&mut self, now: Instant, conn: ConnId, path: &str) {
+        let patience = self.config.head_timeout;
+        let unanswered = |wanted: &Wanted| now.saturating_since(wanted.asked) >= patience;
+        // What nobody waits for and nobody answers is forgotten.
+        self.wanted.retain(|_, wanted| !wanted.conns.is_empty() || !unanswered(wanted));
+        let known = self.wanted.get(path).is_some_and(|wanted| !unanswered(wanted));
+        let new = || Wanted { conns: Vec::new(), asked: now };
+        let wanted = self.wanted.entry(path.to_string()).or_insert_with(new);
+        wanted.conns.push(conn);
+        if !known {
+            wanted.asked = now;
+            self.event(Event::FileWanted { path: path.to_string() });
+        }
+    }
+
+    /// A connection waits no more.
+    pub(super) fn want_no_more(&mut self, conn: ConnId) {
+        for wanted in self.wanted.values_mut() {
+            wanted.conns.retain(|other| *other != conn);
+        }
+    }
+
     /// The program does not answer.
     pub(super) fn give_up_file(&mut self, now: Instant, conn: ConnId) {
         let Some(c) = self.conns.get_mut(&conn) else { return };
         let Some(item) = c.request.take() else { return };
-        for conns in self.wanted.values_mut() {
-            conns.retain(|other| *other != conn);
-        }
+        self.want_no_more(conn);
         self.refuse_file(conn, &item, StatusCode::SERVICE_UNAVAILABLE);
         self.go_on(now, conn);
     }
@@ -268,7 +297,10 @@ impl Server {
             scale,
             first,
             end,
-            started: now,
+            // All readers of files of this rate have their frames at the same times, so that what goes out at one of them
+            // goes out together. The frame after the first comes sooner for it, never later.
+            started: Instant::default()
+                + span(frames_in(now.saturating_since(Instant::default()), clip.rate()), clip.rate()),
             timestamp,
             tick: 0,
             played: session.file.as_ref().and_then(|f| f.played),
@@ -289,11 +321,9 @@ impl Server {
         let (Some(track), Some(reader)) = (mount.tracks.first_mut(), mount.readers.get_mut(&key)) else {
             return;
         };
-        // A machine that slept does not catch up in a burst: the rest of the file is later by as much.
-        let (due, next) = (play.due(play.tick, clip.rate()), play.due(play.tick + 1, clip.rate()));
-        if now >= next {
-            play.started = play.started + now.saturating_since(due);
-        }
+        // A machine that slept does not catch up in a burst: the rest of the file is later by as many frames.
+        let late = now.saturating_since(play.due(play.tick, clip.rate()));
+        play.started = play.started + span(frames_in(late, clip.rate()), clip.rate());
         let mut frame = play.frame();
         if frame.is_none() && self.config.loop_files {
             play.timestamp = play.timestamp_of(play.tick, clip.rate(), track.clock_rate);
@@ -387,6 +417,18 @@ impl Server {
     pub(super) fn sessions_of(&self, id: MountId) -> Vec<(SessionKey, ConnId)> {
         self.sessions.iter().filter(|(_, s)| s.mount == id).map(|(key, s)| (*key, s.conn)).collect()
     }
+}
+
+/// How long so many frames take, rounded up: then these are [the frames in it](frames_in).
+fn span(frames: u64, (num, den): (u32, u32)) -> Duration {
+    let ns = (u128::from(frames) * u128::from(den) * 1_000_000_000).div_ceil(u128::from(num.max(1)));
+    Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+}
+
+/// How many frames a time has.
+fn frames_in(time: Duration, (num, den): (u32, u32)) -> u64 {
+    let frames = time.as_nanos() * u128::from(num) / (u128::from(den.max(1)) * 1_000_000_000);
+    u64::try_from(frames).unwrap_or(u64::MAX)
 }
 
 /// When a frame begins.

@@ -27,7 +27,7 @@ impl Server {
             _ if self.readers.is_some() => StatusCode::UNAUTHORIZED,
             (Method::Setup, None) => {
                 let again = request.clone();
-                match self.find(conn, &request.file, || Item::Lab(again)) {
+                match self.find(now, conn, &request.file, || Item::Lab(again)) {
                     Found::Mount(mount) => self.lab_setup(now, conn, mount, &request),
                     Found::Asked => return,
                     Found::Nothing => StatusCode::NOT_FOUND,
@@ -56,9 +56,13 @@ impl Server {
         let (Some(port), Some(udp)) = (request.port, self.udp) else {
             return StatusCode::UNSUPPORTED_TRANSPORT;
         };
-        let Some((remote, local)) = self.conns.get(&conn).map(|c| (c.remote, c.local)) else {
+        let Some((remote, local, secure)) = self.conns.get(&conn).map(|c| (c.remote, c.local, c.secure))
+        else {
             return StatusCode::INTERNAL_ERROR;
         };
+        if secure {
+            return StatusCode::UNSUPPORTED_TRANSPORT;
+        }
         let Some(key) = self.new_session(now, conn, mount, Role::Reader) else {
             return StatusCode::NOT_ENOUGH_BANDWIDTH;
         };

@@ -1,6 +1,6 @@
 //! The server machine: mounts that are fed by the program, by publishers or from files, and any number of readers.
 //!
-//! Connections come in through one door and speak RTSP 1.0 or the classroom dialect, told apart request by request.
+//! Connections come in through one door, or another for those over TLS, and speak RTSP 1.0 or the classroom dialect, told apart request by request.
 //! Sockets for UDP are shared by all sessions: the program binds one pair of ports and [tells](Server::set_udp) the
 //! machine, and a datagram belongs to the session that its sender's address was agreed on with.
 //!
@@ -31,7 +31,7 @@ use core::net::IpAddr;
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
-use machine::{Closing, ConnId, Input, Instant, Keep, Machine, Output, Payload, Peer, SocketId};
+use machine::{Closing, ConnId, Input, Instant, Keep, Machine, Output, Payload, Peer, Service, SocketId};
 
 pub use clip::{ClipError, MemoryClip};
 pub use event::{CarrierKind, Event, MountId, MountInfo, MountKind, ReaderInfo, SessionKey};
@@ -47,6 +47,11 @@ use crate::config::ServerConfig;
 use crate::error::UsageError;
 use crate::media::Packets;
 use crate::sdp::Media;
+
+/// The door for connections that anybody on the way can read.
+pub const RTSP: Service = Service(0);
+/// The door for connections over TLS. What is asked for through it travels on it: UDP, which would be readable, gets 461.
+pub const RTSPS: Service = Service(1);
 
 /// The pair of UDP sockets that all sessions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +78,8 @@ pub struct Server {
     udp: Option<UdpPorts>,
     /// Who sends from there: a reader its reports, a publisher its packets.
     sources: BTreeMap<Source, (SessionKey, usize)>,
-    /// Files that the program was asked for, and the connections that wait for them.
-    wanted: BTreeMap<String, Vec<ConnId>>,
+    /// Files that the program was asked for.
+    wanted: BTreeMap<String, file::Wanted>,
     timers: BTreeSet<(Instant, Timer)>,
     /// Nanoseconds to add to an instant for Unix time.
     wall_offset: Option<i128>,
@@ -145,6 +150,20 @@ impl Server {
             return Err(UsageError::NoSuchMount);
         }
         self.drop_mount(now, mount);
+        Ok(())
+    }
+
+    /// Describes a track of a live mount otherwise from now on, as its source has other parameters than before. Readers
+    /// that are there stay; it goes on with the same clock rate and payload type.
+    ///
+    /// # Errors
+    /// [`UsageError::NoSuchMount`] and [`UsageError::NoSuchTrack`]; [`UsageError::Media`] for another clock rate, payload
+    /// type or encoding.
+    pub fn describe_anew(&mut self, mount: MountId, track: usize, media: Media) -> Result<(), UsageError> {
+        let mount = self.mounts.get_mut(&mount).ok_or(UsageError::NoSuchMount)?;
+        let track = mount.tracks.get_mut(track).ok_or(UsageError::NoSuchTrack)?;
+        let new = Track::new(media).filter(|new| track.is_continued_by(new)).ok_or(UsageError::Media)?;
+        track.media = new.media;
         Ok(())
     }
 

@@ -15,7 +15,8 @@ use super::requests::Target;
 use super::session::{Role, State};
 use super::timers::Timer;
 use super::{Event, MountId, Server, SessionKey};
-use crate::media::{Codec, Depacketizer, Packetizer, Packets, Relay};
+use crate::jpeg;
+use crate::media::{Codec, Depacketizer, Packetizer, Packets, PayloadError, Relay};
 use crate::message::Request;
 use crate::rtp::{
     Arrival, Bounds, DEFAULT_MAX_PACKET, Offer, Outgoing, Packet, Released, ReorderBuffer, SequenceTracker,
@@ -42,6 +43,17 @@ pub(super) struct Ingest {
     path: Option<Path>,
     /// The next packet is the first of a publisher.
     begins: bool,
+    /// Why its pictures cannot be carried.
+    unsupported: Unsupported,
+}
+
+/// Whether a publisher sends pictures that cannot be carried.
+#[derive(Clone, Copy, Debug)]
+enum Unsupported {
+    Not,
+    /// The program has to be told.
+    Because(jpeg::PayloadError),
+    Told,
 }
 
 /// What becomes of the packets.
@@ -61,6 +73,7 @@ impl Ingest {
             order: ReorderBuffer::new(Bounds::default()),
             path: None,
             begins: true,
+            unsupported: Unsupported::Not,
         }
     }
 
@@ -69,6 +82,20 @@ impl Ingest {
         self.sequence = SequenceTracker::trusting();
         self.order.reset();
         self.begins = true;
+        self.unsupported = Unsupported::Not;
+    }
+
+    /// Notes why a packet was refused, once for each publisher, unless the network may be to blame.
+    fn refused(&mut self, error: PayloadError) {
+        use jpeg::PayloadError as E;
+        if let (Unsupported::Not, PayloadError::Jpeg(reason)) = (self.unsupported, error)
+            && matches!(
+                reason,
+                E::Type { .. } | E::Quality { .. } | E::Tables { .. } | E::NoDimensions | E::TooLong { .. }
+            )
+        {
+            self.unsupported = Unsupported::Because(reason);
+        }
     }
 }
 
@@ -242,8 +269,14 @@ impl Server {
         }
         session.last_seen = now;
         let id = session.mount;
-        let Some(entry) = self.mounts.get_mut(&id).and_then(|m| m.tracks.get_mut(track)) else { return };
+        let Some(mount) = self.mounts.get_mut(&id) else { return };
+        let Some(entry) = mount.tracks.get_mut(track) else { return };
         let units = entry.take_packet(now, &data, over_udp);
+        if let Unsupported::Because(reason) = entry.ingest.unsupported {
+            entry.ingest.unsupported = Unsupported::Told;
+            let path = mount.path.clone();
+            self.event(Event::PublisherUnsupported { path, reason });
+        }
         for (packets, jpeg) in units {
             self.deliver(now, id, track, &packets, jpeg.as_ref());
         }
@@ -253,17 +286,19 @@ impl Server {
 impl Mount {
     /// Whether streams with these descriptions can go on where those of this mount left off.
     fn takes(&self, tracks: &[Track]) -> bool {
-        self.tracks.len() == tracks.len()
-            && self.tracks.iter().zip(tracks).all(|(a, b)| {
-                a.media.kind == b.media.kind
-                    && a.media.formats == b.media.formats
-                    && a.encoding.eq_ignore_ascii_case(&b.encoding)
-                    && a.clock_rate == b.clock_rate
-            })
+        self.tracks.len() == tracks.len() && self.tracks.iter().zip(tracks).all(|(a, b)| a.is_continued_by(b))
     }
 }
 
 impl Track {
+    /// Whether readers of this one can go on with the other.
+    pub(super) fn is_continued_by(&self, other: &Self) -> bool {
+        self.media.kind == other.media.kind
+            && self.media.formats == other.media.formats
+            && self.encoding.eq_ignore_ascii_case(&other.encoding)
+            && self.clock_rate == other.clock_rate
+    }
+
     /// Whether its frames lean on one another.
     pub(super) fn leans(&self) -> bool {
         self.media.kind == "video" && self.codec != Codec::Jpeg
@@ -325,7 +360,11 @@ impl Track {
                 if begins {
                     *offset = continued.wrapping_sub(packet.header.timestamp);
                 }
-                let Ok(Some(frame)) = unpack.push(packet) else { return };
+                let frame = match unpack.push(packet) {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => return,
+                    Err(error) => return self.ingest.refused(error),
+                };
                 // What cannot be packed anew was no picture.
                 if let Ok(packets) = pack.packetize(&frame.data, frame.timestamp.wrapping_add(*offset)) {
                     out.push((packets, Some(frame.data)));

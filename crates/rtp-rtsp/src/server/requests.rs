@@ -9,7 +9,7 @@ use machine::{ConnId, Instant};
 
 use super::access::{Intent, is_path};
 use super::session::State;
-use super::{Event, MountId, Server, SessionKey};
+use super::{MountId, Server, SessionKey};
 use crate::codec::Item;
 use crate::message::{Request, Writer};
 use crate::rtsp::headers::{Public, Session as SessionHeader};
@@ -123,7 +123,7 @@ impl Server {
         let Some(target) = Target::parse(request.target()) else {
             return self.reply(conn, StatusCode::NOT_FOUND, cseq);
         };
-        match self.find(conn, &target.path, || Item::Request(request)) {
+        match self.find(now, conn, &target.path, || Item::Request(request)) {
             Found::Mount(mount) => {
                 let host = self.conns.get(&conn).map(|c| c.local);
                 let Some(sdp) = host.and_then(|host| self.describe_mount(mount, host)) else { return };
@@ -161,7 +161,13 @@ impl Server {
     }
 
     /// The mount at a path, or the program is asked for a file; then `request` is done again when it has answered.
-    pub(super) fn find(&mut self, conn: ConnId, path: &str, request: impl FnOnce() -> Item) -> Found {
+    pub(super) fn find(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        path: &str,
+        request: impl FnOnce() -> Item,
+    ) -> Found {
         if let Some(mount) = self.paths.get(path) {
             return Found::Mount(*mount);
         }
@@ -171,13 +177,7 @@ impl Server {
         let Some(c) = self.conns.get_mut(&conn) else { return Found::Nothing };
         c.waits = true;
         c.request = Some(request());
-        match self.wanted.get_mut(path) {
-            Some(conns) => conns.push(conn),
-            None => {
-                self.wanted.insert(path.to_string(), alloc::vec![conn]);
-                self.event(Event::FileWanted { path: path.to_string() });
-            }
-        }
+        self.want_file(now, conn, path);
         Found::Asked
     }
 

@@ -43,7 +43,7 @@ impl Server {
             },
             Role::Reader => {
                 let again = request.clone();
-                match self.find(conn, &target.path, || Item::Request(again)) {
+                match self.find(now, conn, &target.path, || Item::Request(again)) {
                     Found::Mount(mount) => mount,
                     Found::Asked => return,
                     Found::Nothing => return self.reply(conn, StatusCode::NOT_FOUND, cseq),
@@ -129,7 +129,9 @@ impl Server {
             Role::Publisher => Mode::Record,
         };
         let reply = Transport { mode: offer.mode.map(|_| mode), ssrc, ..offer.clone() };
+        let secure = self.conns.get(&conn).is_some_and(|c| c.secure);
         match offer.lower {
+            Lower::Udp if secure => None,
             Lower::Tcp => {
                 let channels = match offer.interleaved {
                     Some(channels) if !self.channel_taken(conn, mount, track, channels) => channels,
