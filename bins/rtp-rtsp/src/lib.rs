@@ -3,7 +3,10 @@
 
 pub mod client;
 pub mod files;
+pub mod live;
 pub mod options;
 pub mod pattern;
 pub mod reencode;
 pub mod serve;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use rtp_rtsp::media::{Codec, Packetizer};
-use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, Outgoing};
-use rtp_rtsp::sdp::Media;
-use rtp_rtsp::server::MountId;
 use test_picture::{Frame, Marks, Picture};
 use tokio::sync::watch;
 
+use crate::live::{LiveError, LiveMount};
 use crate::serve::RtspServer;
 
 /// What is to be drawn, and where it is served: `NAME=WxH@FPS`.
@@ -50,8 +47,6 @@ impl PatternSpec {
 /// A running pattern: ends when dropped.
 #[derive(Debug)]
 pub struct Pattern {
-    /// Its mount.
-    pub mount: MountId,
     stop: Option<Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     stills: watch::Receiver<Bytes>,
@@ -64,15 +59,15 @@ impl Pattern {
     /// When the path is taken, or no thread can be had.
     pub fn start(server: &RtspServer, spec: &PatternSpec) -> Result<Self> {
         let picture = Picture::try_new(spec.width.into(), spec.height.into())?;
-        let media = Media::jpeg(spec.width, spec.height, (spec.fps, 1));
-        let mount = server.call(|machine, _| machine.add_live(&spec.path, "Test picture", vec![media]))?;
+        let size = (spec.width, spec.height);
+        let mount = LiveMount::jpeg(server, &spec.path, "Test picture", size, (spec.fps, 1))?;
         let (stop, stopped) = channel();
         let (shown, stills) = watch::channel(Bytes::new());
-        let (server, spec) = (server.clone(), spec.clone());
+        let fps = spec.fps;
         let thread = std::thread::Builder::new()
             .name("pattern".into())
-            .spawn(move || draw(&server, mount, &spec, picture, &shown, &stopped))?;
-        Ok(Self { mount, stop: Some(stop), thread: Some(thread), stills })
+            .spawn(move || draw(mount, fps, picture, &shown, &stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), stills })
     }
 
     /// The newest picture, as JPEG. While there is a receiver besides this one, pictures are drawn.
@@ -91,61 +86,45 @@ impl Drop for Pattern {
 }
 
 fn draw(
-    server: &RtspServer,
-    mount: MountId,
-    spec: &PatternSpec,
+    mut mount: LiveMount,
+    fps: u32,
     picture: Picture,
     shown: &watch::Sender<Bytes>,
     stopped: &Receiver<()>,
 ) {
-    let seed = driver::seed();
-    let random = |at: usize| u32::from_be_bytes([seed[at], seed[at + 1], seed[at + 2], seed[at + 3]]);
-    let [first, second, ..] = random(0).to_be_bytes();
-    let numbers = Outgoing::new(
-        rtp_rtsp::jpeg::PAYLOAD_TYPE,
-        random(4),
-        u16::from_be_bytes([first, second]),
-        DEFAULT_MAX_PACKET,
-    );
-    let mut packetizer = Packetizer::new(Codec::Jpeg, numbers);
-    let base = random(8);
     let mut frame = Frame::new(picture);
     let start = driver::now();
     let mut number = 0_u64;
     loop {
-        let due = start + Duration::from_nanos(number * 1_000_000_000 / u64::from(spec.fps));
+        // Rounded up, so that ticks are whole.
+        let due = start + Duration::from_nanos((number * 1_000_000_000).div_ceil(u64::from(fps)));
         match stopped.recv_timeout(due.saturating_since(driver::now())) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        if server.is_stopped() {
+        if mount.is_over() {
             return;
         }
         let watched = shown.receiver_count() > 1;
-        if watched || server.call(|machine, _| machine.has_readers(mount)) {
+        if watched || mount.has_readers() {
             let marks = Marks {
                 time_ns: u64::try_from(driver::unix_now()).unwrap_or(0),
                 frame: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0),
                 timecode: Marks::NO_TIMECODE,
-                rate_hundredths: u16::try_from(spec.fps * 100).unwrap_or(u16::MAX),
+                rate_hundredths: u16::try_from(fps * 100).unwrap_or(u16::MAX),
                 ..Marks::default()
             };
             frame.draw(&marks);
             let mut jpeg = Vec::with_capacity(picture.width() * picture.height() / 8);
             frame.encode_jpeg(85, &mut jpeg);
             let jpeg = Bytes::from(jpeg);
-            let ticks = u128::from(number) * 90_000 / u128::from(spec.fps);
-            let timestamp = base.wrapping_add((ticks & u128::from(u32::MAX)) as u32);
-            if let Ok(packets) = packetizer.packetize(&jpeg, timestamp) {
-                let pushed = server.call(|machine, now| machine.push(now, mount, 0, &packets, Some(&jpeg)));
-                if pushed.is_err() {
-                    return;
-                }
+            if let Err(LiveError::Mount(_) | LiveError::Stopped) = mount.push(&jpeg, due) {
+                return;
             }
             shown.send_replace(jpeg);
         }
         // One that could not be drawn in time is left out; the numbers go on.
-        let behind = driver::now().saturating_since(due).as_nanos() * u128::from(spec.fps) / 1_000_000_000;
+        let behind = driver::now().saturating_since(due).as_nanos() * u128::from(fps) / 1_000_000_000;
         number += 1 + u64::try_from(behind).unwrap_or(0);
     }
 }

@@ -4,13 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use driver::{Driver, Events, Limits, UdpOptions};
-use machine::{QueueLimits, Service, SocketId};
+use machine::{QueueLimits, SocketId};
 use rtp_rtsp::config::ServerConfig;
-use rtp_rtsp::server::{Event, Server, UdpPorts};
+use rtp_rtsp::server::{Event, RTSP, Server, UdpPorts};
 use tokio::net::TcpListener;
 
-/// The machine has one door.
-const RTSP: Service = Service(0);
 const RTP_SOCKET: SocketId = SocketId(0);
 const RTCP_SOCKET: SocketId = SocketId(1);
 
@@ -47,8 +45,12 @@ pub fn serve_udp(server: &RtspServer, address: IpAddr, multicast_ttl: u8) -> io:
     let (rtp, rtcp) = bind_pair(address)?;
     for socket in [&rtp, &rtcp] {
         let socket = socket2::SockRef::from(socket);
-        if address.is_ipv4() {
+        if let IpAddr::V4(address) = address {
             socket.set_multicast_ttl_v4(multicast_ttl.into())?;
+            // Groups are reached from where the server is; at all addresses the system chooses.
+            if !address.is_unspecified() {
+                socket.set_multicast_if_v4(&address)?;
+            }
         }
     }
     let ports = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
@@ -98,4 +100,21 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = options.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = options.set_send_buffer_size(SEND_BUFFER);
     Ok(socket)
+}
+
+/// Says what happens, for programs that log.
+pub fn log(event: Event) {
+    match event {
+        Event::ReaderJoined { path, remote, carrier, .. } => {
+            tracing::info!(%remote, ?carrier, "reads {path}");
+        }
+        Event::Published { path, remote, again } => tracing::info!(%remote, again, "publishes {path}"),
+        Event::PublisherLeft { path } => tracing::info!("the publisher of {path} is gone"),
+        Event::PublisherUnsupported { path, reason } => {
+            tracing::warn!("what is published to {path} cannot be passed on: {reason}");
+        }
+        Event::Unpublished { path } => tracing::info!("{path} is gone"),
+        Event::Unauthorized { remote } => tracing::warn!(%remote, "wrong credentials"),
+        event => tracing::debug!(?event),
+    }
 }

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use driver::{cli, shutdown};
-use rtp_rtsp::server::Event;
 use rtsp_programs::options::ServeOptions;
 use rtsp_programs::pattern::Pattern;
 use rtsp_programs::{files, serve};
@@ -26,6 +25,18 @@ struct Options {
     /// TCP port; 0 picks a free one
     #[arg(long, env = "RTSP_PORT", default_value_t = 8554)]
     port: u16,
+    /// Serve rtsps too, with the certificates in this file (PEM, the server's own first)
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<std::path::PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<std::path::PathBuf>,
+    /// TCP port of rtsps; 0 picks a free one
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "RTSPS_PORT", default_value_t = rtsp_programs::tls::PORT)]
+    tls_port: u16,
     #[command(flatten)]
     serve: ServeOptions,
     #[command(flatten)]
@@ -54,25 +65,22 @@ async fn run(options: Options) -> Result<()> {
         let pattern = Pattern::start(&server, spec);
         running.push(pattern.with_context(|| format!("--test-pattern: {}", spec.path)).map_err(cli::usage)?);
     }
-    tokio::spawn(files::answer(server.clone(), events, library, log));
+    tokio::spawn(files::answer(server.clone(), events, library, serve::log));
     serve::serve_tcp(&server, listener);
     cli::announce(address, "rtsp");
+    #[cfg(feature = "tls")]
+    if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        use rtsp_programs::tls;
+        let identity = tls::Identity::load(cert, key).map_err(cli::usage)?;
+        let listener =
+            cli::listen("--tls-port", cli::resolve("--host", &options.host, options.tls_port)?).await?;
+        let address = listener.local_addr()?;
+        tls::serve(&server, listener, identity);
+        cli::announce(address, "rtsps");
+    }
 
     stop.cancelled().await;
     drop(running);
     server.shutdown(shutdown::GRACE).await;
     Ok(())
-}
-
-fn log(event: Event) {
-    match event {
-        Event::ReaderJoined { path, remote, carrier, .. } => {
-            tracing::info!(%remote, ?carrier, "reads {path}");
-        }
-        Event::Published { path, remote, again } => tracing::info!(%remote, again, "publishes {path}"),
-        Event::PublisherLeft { path } => tracing::info!("the publisher of {path} is gone"),
-        Event::Unpublished { path } => tracing::info!("{path} is gone"),
-        Event::Unauthorized { remote } => tracing::warn!(%remote, "wrong credentials"),
-        event => tracing::debug!(?event),
-    }
 }

@@ -32,7 +32,7 @@ pub struct Options {
     /// Save each JPEG picture in this folder
     #[arg(long, value_name = "DIR")]
     pub save_frames: Option<PathBuf>,
-    /// Record to this file: .mjpeg, .Mjpeg (as the labs have it) or .h264
+    /// Record to this file: .mjpeg, .Mjpeg (as the labs have it) or .h264; .mp4, .mkv, .mov, .avi and .ts with ffmpeg's help
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// Say every second how it goes

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rtp_rtsp::client::Track;
 use rtp_rtsp::media::Codec;
 use rtp_rtsp::receiver::{ReceivedFrame, Statistics};
 use serde_json::json;
 use tokio::time::Instant;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::RtspClient;
 use super::record::Recorder;
@@ -20,8 +25,10 @@ pub(super) struct Report {
     started: Option<Instant>,
     over_tcp: bool,
     last: (Instant, Statistics),
-    /// Between capture and arrival of the last frame that says when it was captured.
-    delay: Option<Duration>,
+    /// Between capture and arrival of the last frame that says when it was captured; negative where clocks differ.
+    delay_ns: Option<i64>,
+    /// The last picture and when it was there, by the wall clock.
+    picture: Option<(Bytes, i64)>,
 }
 
 impl Report {
@@ -35,7 +42,8 @@ impl Report {
             started: None,
             over_tcp: false,
             last,
-            delay: None,
+            delay_ns: None,
+            picture: None,
         }
     }
 
@@ -44,7 +52,7 @@ impl Report {
         if let Some(track) = tracks.get(chosen) {
             self.track = chosen;
             self.codec.clone_from(&track.encoding);
-            recorder.described(chosen, track.codec);
+            recorder.described(chosen, track.codec, track.media.attribute("framerate"));
             let all: Vec<_> = tracks.iter().map(|t| format!("{} {}", t.media.kind, t.encoding)).collect();
             self.say(&all.join(", "));
         }
@@ -58,10 +66,17 @@ impl Report {
     }
 
     pub(super) fn frame(&mut self, track: usize, frame: &ReceivedFrame) {
-        if track == self.track
-            && let Some(sampled) = frame.unix_ns
-        {
-            self.delay = u64::try_from(driver::unix_now() - sampled).ok().map(Duration::from_nanos);
+        if track != self.track {
+            return;
+        }
+        let now = driver::unix_now();
+        if let Some(sampled) = frame.unix_ns {
+            self.delay_ns = Some(now - sampled);
+        }
+        if self.stats || self.json {
+            // The classroom dialect names no codec.
+            let jpeg = frame.frame.data.starts_with(&[0xff, 0xd8]);
+            self.picture = jpeg.then(|| (frame.frame.data.clone(), now));
         }
     }
 
@@ -103,7 +118,8 @@ impl Report {
         let bitrate = now.bytes.saturating_sub(before.bytes) as f64 * 8.0 / seconds;
         let jitter_ms = now.jitter_ns as f64 / 1e6;
         let transport = if self.over_tcp { "tcp" } else { "udp" };
-        let delay_ms = self.delay.map(|d| d.as_secs_f64() * 1e3);
+        let delay_ms = self.delay_ns.map(|ns| ns as f64 / 1e6);
+        let glass_ms = self.picture.as_ref().and_then(|(jpeg, at)| glass_to_glass_ms(jpeg, *at));
         if self.json {
             let object = json!({
                 "end": end,
@@ -117,6 +133,7 @@ impl Report {
                 "fps": (fps * 100.0).round() / 100.0,
                 "bitrate_bps": bitrate.round(),
                 "delay_ms": delay_ms,
+                "glass_to_glass_ms": glass_ms,
                 "transport": transport,
                 "codec": self.codec,
             });
@@ -124,13 +141,42 @@ impl Report {
             return;
         }
         let delay = delay_ms.map_or_else(String::new, |ms| format!(", {ms:.1} ms after capture"));
+        let glass = glass_ms.map_or_else(String::new, |ms| format!(", {ms:.1} ms after it was drawn"));
         println!(
-            "{} frames, {fps:.2} a second, {:.2} Mbit/s, {} packets, {} lost, {} reordered, jitter {jitter_ms:.2} ms, {transport}{delay}",
+            "{} frames, {fps:.2} a second, {:.2} Mbit/s, {} packets, {} lost, {} reordered, jitter {jitter_ms:.2} ms, {transport}{delay}{glass}",
             now.frames,
             bitrate / 1e6,
             now.packets,
             now.lost,
             now.reordered,
         );
+    }
+}
+
+/// How old a test picture is, by the time that is burnt into it and the wall clock: right where that is the same, or kept
+/// the same, at both ends. `None` for other pictures.
+fn glass_to_glass_ms(jpeg: &[u8], at: i64) -> Option<f64> {
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    let luma = decoder.decode().ok()?;
+    let (width, _) = decoder.dimensions()?;
+    let marks = test_picture::read(&luma, width, width).marks().ok()?;
+    let drawn = i64::try_from(marks.time_ns).ok().filter(|ns| *ns > 0)?;
+    Some((at - drawn) as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_picture::{Frame, Marks, Picture};
+
+    #[test]
+    fn the_time_in_the_picture_is_read() {
+        let mut frame = Frame::new(Picture::try_new(640, 480).unwrap());
+        frame.draw(&Marks { time_ns: 1_700_000_000_000_000_000, ..Marks::default() });
+        let mut jpeg = Vec::new();
+        frame.encode_jpeg(85, &mut jpeg);
+        assert_eq!(glass_to_glass_ms(&jpeg, 1_700_000_000_012_500_000), Some(12.5));
+        assert_eq!(glass_to_glass_ms(b"no picture", 1), None);
     }
 }
