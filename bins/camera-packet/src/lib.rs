@@ -4,6 +4,7 @@
 //! * [`pipeline`]: the supervisor that keeps a camera's video running;
 //! * [`options`], [`config_file`], [`settings_file`], [`logging`]: configuration in layers;
 //! * [`client`]: the commands of camera-client;
+//! * [`video`]: a streaming server for the camera's video in this process;
 //! * [`tool`]: decoding captures, and the original server's behaviour for testing clients.
 
 pub mod client;
@@ -14,3 +15,4 @@ pub mod pipeline;
 pub mod serve;
 pub mod settings_file;
 pub mod tool;
+pub mod video;

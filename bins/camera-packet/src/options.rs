@@ -50,6 +50,12 @@ pub struct Options {
     /// Where to publish the video; empty: nowhere; default rtsp://localhost:8554/ES_MTX
     #[arg(long, value_name = "URL")]
     pub rtsp_url: Option<String>,
+    /// Who serves the video: another server, to which it is published, or this one
+    #[arg(long, value_enum, default_value = "publish")]
+    pub rtsp: RtspMode,
+    /// With --rtsp builtin: port of rtsp://HOST:PORT/ES_MTX, or HOST:PORT; 0 picks a free one; default 8554
+    #[arg(long, value_name = "[HOST:]PORT")]
+    pub rtsp_port: Option<String>,
     /// Telemetry items a second, 1 to 1000
     #[arg(long, value_name = "HZ", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rate: u16,
@@ -80,6 +86,16 @@ pub struct Options {
     /// Log to this file too
     #[arg(long, value_name = "F")]
     pub log_file: Option<PathBuf>,
+}
+
+/// `--rtsp`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RtspMode {
+    /// It is published to the address of --rtsp-url, by ffmpeg.
+    #[default]
+    Publish,
+    /// This program serves it, at /ES_MTX.
+    Builtin,
 }
 
 /// `--access`
@@ -127,6 +143,8 @@ pub enum ClampMode {
 pub struct Setup {
     /// Where to listen: telemetry, settings, authentication.
     pub addresses: [SocketAddr; 3],
+    /// Where this program serves the video, if it does.
+    pub rtsp: Option<SocketAddr>,
     /// The password; `None` with a hash.
     pub password: Option<String>,
     /// Argon2 hash of the password.
@@ -208,7 +226,13 @@ impl Options {
             addresses.push(address(option, &host, given.as_deref().unwrap_or(default))?);
         }
         let addresses: [SocketAddr; 3] = addresses.try_into().map_err(|_| anyhow::anyhow!("three ports"))?;
-        let reachable = addresses.iter().find(|address| !is_loopback(address.ip()));
+        let rtsp = match self.rtsp {
+            RtspMode::Publish => None,
+            RtspMode::Builtin => {
+                Some(address("--rtsp-port", &host, self.rtsp_port.as_deref().unwrap_or("8554"))?)
+            }
+        };
+        let reachable = addresses.iter().chain(&rtsp).find(|address| !is_loopback(address.ip()));
         if let (Some(address), true, false) = (reachable, is_default, self.allow_default_password) {
             bail!(
                 "{address} can be reached by others and the password is the default one: set --password or \
@@ -225,6 +249,10 @@ impl Options {
             (Some(AccessMode::Ip), _) | (None, Some(_)) => Access::Ip,
             (Some(AccessMode::Token), _) => Access::Token,
         };
+
+        if let Some(address) = rtsp.filter(|address| !is_loopback(address.ip())) {
+            warnings.push(format!("rtsp://{address} shows the video to everybody"));
+        }
 
         let mut settings = SettingsBlock::DEFAULT;
         if let (Some(map), Some(path)) = (&file.settings, &self.config) {
@@ -261,6 +289,7 @@ impl Options {
         })?;
         Ok(Setup {
             addresses,
+            rtsp,
             password,
             password_hash,
             access,
@@ -311,7 +340,7 @@ impl Setup {
                 "max_clients": self.max_clients, "resync": format!("{:?}", self.resync).to_lowercase(),
                 "checksum": format!("{:?}", self.checksum).to_lowercase()},
             "auth": {"password": if self.password_hash.is_some() { "(hash)" } else { "(set)" }},
-            "camera": {"source": p.source.to_string(), "rtsp_url": p.rtsp_url, "width": p.width, "height": p.height,
+            "camera": {"source": p.source.to_string(), "rtsp": self.rtsp, "rtsp_url": p.rtsp_url, "width": p.width, "height": p.height,
                 "framerate": p.framerate, "codec": p.codec, "programs": p.camera_programs,
                 "extra_arguments": p.camera_extra, "publisher": p.publisher,
                 "publisher_arguments": p.publisher_extra, "settings": settings_file::to_json(self.settings)},

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use camera_programs::options::{Options, Setup};
 use camera_programs::serve::{CameraServer, Config, ROLES};
-use camera_programs::{logging, pipeline};
+use camera_programs::{logging, pipeline, video};
 use clap::Parser;
 use driver::{cli, shutdown};
 
@@ -15,6 +15,7 @@ use driver::{cli, shutdown};
     version,
     after_help = "Examples:
   camera-server --source test --rtsp-url ''            the built-in pattern, without video to the outside
+  camera-server --source test --rtsp builtin           the same, served as rtsp://localhost:8554/ES_MTX
   camera-server --source lavfi                         ffmpeg's test picture, published to localhost:8554
   AUTH_PASSWORD=secret camera-server --persist         a Raspberry Pi's camera, reachable from the network
 
@@ -54,6 +55,11 @@ async fn run(mut setup: Setup) -> Result<()> {
     for ((service, role, option), address) in ROLES.into_iter().zip(setup.addresses) {
         listeners.push((cli::listen(option, address).await?, service, role));
     }
+    let video = match setup.rtsp {
+        Some(address) => Some(video::Video::start(cli::listen("--rtsp-port", address).await?)?),
+        None => None,
+    };
+    setup.pipeline.mount = video.as_ref().map(video::Video::mount);
     setup.pipeline.launcher = std::env::current_exe().ok();
     let mut config = Config::new(setup.machine(driver::seed()), setup.pipeline.clone());
     config.password_hash = setup.password_hash.clone();
@@ -64,7 +70,13 @@ async fn run(mut setup: Setup) -> Result<()> {
         server.serve(listener, service);
         cli::announce(address, role);
     }
+    if let Some(video) = &video {
+        cli::announce(video.address(), "rtsp");
+    }
     stop.cancelled().await;
     server.shutdown(shutdown::GRACE).await;
+    if let Some(video) = video {
+        video.shutdown(shutdown::GRACE).await;
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use camera_packet::settings::{SettingsBlock, Values};
 
-use super::PipelineConfig;
+use super::{Destination, PipelineConfig};
 
 /// Arguments of the camera program. Floats are the shortest decimals that read back, as the original writes them.
 pub fn camera_arguments(config: &PipelineConfig, settings: SettingsBlock) -> Vec<String> {
@@ -28,20 +28,24 @@ pub fn publisher_arguments(config: &PipelineConfig, url: &str) -> Vec<String> {
     let head =
         ["-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "0", "-r"];
     let middle = [rate.as_str(), "-f", "h264", "-i", "-", "-c:v", "copy"];
-    output(config, head.into_iter().chain(middle), url)
+    output(config, head.into_iter().chain(middle), Destination::Publish(url))
 }
 
 /// Arguments of the publisher of raw pictures that come to its standard input.
-pub(super) fn raw_publisher_arguments(config: &PipelineConfig, url: &str) -> Vec<String> {
+pub(super) fn raw_publisher_arguments(config: &PipelineConfig, to: Destination<'_>) -> Vec<String> {
     let size = format!("{}x{}", config.width, config.height);
     let rate = config.framerate.to_string();
     let head = ["-loglevel", "warning", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size"];
     let middle = [size.as_str(), "-framerate", &rate, "-i", "-"];
-    output(config, head.into_iter().chain(middle).chain(encoder(&rate).iter().map(String::as_str)), url)
+    output(config, head.into_iter().chain(middle).chain(encoder(&rate).iter().map(String::as_str)), to)
 }
 
 /// Arguments of ffmpeg as source and publisher of its test picture. It listens to commands on its standard input.
-pub(super) fn lavfi_arguments(config: &PipelineConfig, settings: SettingsBlock, url: &str) -> Vec<String> {
+pub(super) fn lavfi_arguments(
+    config: &PipelineConfig,
+    settings: SettingsBlock,
+    to: Destination<'_>,
+) -> Vec<String> {
     let rate = config.framerate.to_string();
     let picture = format!("testsrc2=size={}x{}:rate={rate}", config.width, config.height);
     let filters = filters(settings).map(|(filter, options)| {
@@ -50,17 +54,17 @@ pub(super) fn lavfi_arguments(config: &PipelineConfig, settings: SettingsBlock, 
     });
     let filters = format!("{},format=yuv420p", filters.join(","));
     let head = ["-loglevel", "warning", "-re", "-f", "lavfi", "-i", &picture, "-vf", &filters];
-    output(config, head.into_iter().chain(encoder(&rate).iter().map(String::as_str)), url)
+    output(config, head.into_iter().chain(encoder(&rate).iter().map(String::as_str)), to)
 }
 
 /// Arguments of ffmpeg as source and publisher of a V4L2 device.
-pub(super) fn v4l2_arguments(config: &PipelineConfig, device: &str, url: &str) -> Vec<String> {
+pub(super) fn v4l2_arguments(config: &PipelineConfig, device: &str, to: Destination<'_>) -> Vec<String> {
     let size = format!("{}x{}", config.width, config.height);
     let rate = config.framerate.to_string();
     let head =
         ["-nostdin", "-loglevel", "warning", "-f", "v4l2", "-framerate", &rate, "-video_size", &size, "-i"];
     let middle = [device, "-pix_fmt", "yuv420p"];
-    output(config, head.into_iter().chain(middle).chain(encoder(&rate).iter().map(String::as_str)), url)
+    output(config, head.into_iter().chain(middle).chain(encoder(&rate).iter().map(String::as_str)), to)
 }
 
 /// The filters that show settings in ffmpeg, and their options. Exposure and gain have no likeness there.
@@ -91,10 +95,18 @@ pub(super) fn filled_in(words: &[String], settings: SettingsBlock) -> Option<Vec
     (filled != words).then_some(filled)
 }
 
-fn output<'a>(config: &PipelineConfig, words: impl Iterator<Item = &'a str>, url: &str) -> Vec<String> {
+fn output<'a>(
+    config: &PipelineConfig,
+    words: impl Iterator<Item = &'a str>,
+    to: Destination<'_>,
+) -> Vec<String> {
     let mut out: Vec<String> = words.map(String::from).collect();
     out.extend(config.publisher_extra.iter().cloned());
-    out.extend(["-f".into(), "rtsp".into(), url.into()]);
+    let output: &[&str] = match to {
+        Destination::Publish(url) => &["-f", "rtsp", url],
+        Destination::Pipe => &["-flush_packets", "1", "-f", "h264", "-"],
+    };
+    out.extend(output.iter().map(|word| String::from(*word)));
     out
 }
 

@@ -18,6 +18,7 @@
 mod child;
 mod command;
 mod drain;
+mod feed;
 mod live;
 mod pattern;
 mod plan;
@@ -32,6 +33,7 @@ use std::thread::JoinHandle;
 
 use camera_packet::extension::PipelineState;
 use camera_packet::settings::SettingsBlock;
+use rtsp_programs::serve::RtspServer;
 use tokio::sync::watch;
 
 pub use child::run_if_child;
@@ -46,6 +48,9 @@ pub struct PipelineConfig {
     pub source: Source,
     /// Where to publish as H.264 over RTSP; `None`: nowhere.
     pub rtsp_url: Option<String>,
+    /// A mount of a streaming server in this process, which gets the pictures in place of a publisher; then nothing is
+    /// published. Default `None`.
+    pub mount: Option<VideoMount>,
     /// Pixels in a row.
     pub width: u32,
     /// Rows.
@@ -67,6 +72,26 @@ pub struct PipelineConfig {
     pub launcher: Option<PathBuf>,
     /// What the built-in pattern's timecode is. Default `None`: it has none.
     pub labels: Option<Labels>,
+}
+
+/// Where a streaming server in this process serves the pictures: as H.264 from programs, as JPEG from the built-in
+/// pattern and from camera programs whose codec is `mjpeg`. The mount is there as long as the pipeline, whatever becomes
+/// of the programs, so that its readers stay when they are started anew; timestamps go on as time does.
+#[derive(Clone, Debug)]
+pub struct VideoMount {
+    /// The server.
+    pub server: RtspServer,
+    /// Path of the mount.
+    pub path: String,
+}
+
+/// What becomes of the video that a program makes.
+#[derive(Clone, Copy, Debug)]
+enum Destination<'a> {
+    /// It is published to this address.
+    Publish(&'a str),
+    /// It comes to us by the program's standard output.
+    Pipe,
 }
 
 /// Tells the timecode in force now, as [`test_picture::Marks::timecode`] has it.
@@ -92,6 +117,7 @@ impl PipelineConfig {
         Self {
             source,
             rtsp_url: Some(DEFAULT_RTSP_URL.into()),
+            mount: None,
             width: 640,
             height: 480,
             framerate: 24,
@@ -183,5 +209,7 @@ impl Drop for Pipeline {
     }
 }
 
+/// Path at which the original publishes.
+pub const DEFAULT_PATH: &str = "ES_MTX";
 /// Where the original publishes.
 pub const DEFAULT_RTSP_URL: &str = "rtsp://localhost:8554/ES_MTX";

@@ -1,4 +1,4 @@
-//! The built-in pattern: drawn on an exact grid, shown as stills, handed to a publisher if there is one.
+//! The built-in pattern: drawn on an exact grid, shown as stills, handed to a publisher or served if that is wanted.
 
 use std::io::Write;
 use std::process::ChildStdin;
@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
+use bytes::Bytes;
 use camera_packet::settings::SettingsBlock;
+use rtsp_programs::live::LiveMount;
 use test_picture::{Frame, Marks, Picture};
 use tokio::sync::watch;
 
@@ -17,6 +19,15 @@ enum Order {
     Settings(SettingsBlock, u32),
     Publisher(ChildStdin),
     Stop,
+}
+
+/// Where pictures are shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// To whoever watches stills.
+    pub(super) stills: watch::Sender<Option<Still>>,
+    /// At a streaming server, if that is wanted.
+    pub(super) mount: Option<LiveMount>,
 }
 
 /// The thread that draws.
@@ -32,13 +43,13 @@ impl Pattern {
         framerate: u32,
         labels: Option<Labels>,
         settings: (SettingsBlock, u32),
-        stills: watch::Sender<Option<Still>>,
+        shown: Shown,
         to: Sender<Message>,
     ) -> std::io::Result<Self> {
         let (orders, from) = channel();
         let thread = std::thread::Builder::new()
             .name("pattern".into())
-            .spawn(move || draw(picture, framerate.max(1), labels, settings, &stills, &to, &from))?;
+            .spawn(move || draw(picture, framerate.max(1), labels, settings, shown, &to, &from))?;
         Ok(Self { to: orders, thread: Some(thread) })
     }
 
@@ -67,18 +78,17 @@ fn draw(
     framerate: u32,
     labels: Option<Labels>,
     (mut settings, mut revision): (SettingsBlock, u32),
-    stills: &watch::Sender<Option<Still>>,
+    Shown { stills, mut mount }: Shown,
     to: &Sender<Message>,
     orders: &Receiver<Order>,
 ) {
     let mut frame = Frame::new(picture);
-    let mut jpeg = Vec::new();
     let mut publisher: Option<SyncSender<Arc<[u8]>>> = None;
     let mut told = None;
     let start = driver::now();
     let mut number = 0_u64;
     loop {
-        let due = start + Duration::from_nanos(number * 1_000_000_000 / u64::from(framerate));
+        let due = start + Duration::from_nanos((number * 1_000_000_000).div_ceil(u64::from(framerate)));
         match orders.recv_timeout(due.saturating_since(driver::now())) {
             Ok(Order::Settings(block, new)) => {
                 (settings, revision) = (block, new);
@@ -106,9 +116,19 @@ fn draw(
             }
         }
         // One receiver is the pipeline's own.
-        if stills.receiver_count() > 1 {
+        let shown = stills.receiver_count() > 1;
+        let read = mount.as_ref().is_some_and(LiveMount::has_readers);
+        if shown || read {
+            let mut jpeg = Vec::with_capacity(picture.width() * picture.height() / 8);
             frame.encode_jpeg(90, &mut jpeg);
-            stills.send_replace(Some(Still { frame: marks.frame, jpeg: jpeg.as_slice().into() }));
+            let jpeg = Bytes::from(jpeg);
+            if let Some(Err(error)) = mount.as_mut().map(|mount| mount.push(&jpeg, due)) {
+                tracing::warn!("the pattern is not served any more: {error}");
+                mount = None;
+            }
+            if shown {
+                stills.send_replace(Some(Still { frame: marks.frame, jpeg: jpeg[..].into() }));
+            }
         }
         if told != Some(revision) {
             told = Some(revision);

@@ -1,7 +1,7 @@
 //! The thread that owns the pipeline.
 
 use std::io;
-use std::process::{ChildStdin, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use test_picture::Picture;
 use tokio::sync::watch;
 
 use super::child::{self, Group};
-use super::pattern::Pattern;
+use super::feed::{self, Feed, Mount};
+use super::pattern::{Pattern, Shown};
 use super::plan::{Due, Plan};
-use super::{PipelineConfig, Source, Status, Still, command, live};
+use super::{Destination, PipelineConfig, Source, Status, Still, command, live};
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ struct Supervisor {
     status: watch::Sender<Status>,
     wanted: (SettingsBlock, u32),
     pattern: Option<Pattern>,
+    /// Where programs' output is served by this process.
+    mount: Option<Mount>,
     run: Option<Run>,
     runs: u64,
     plan: Plan,
@@ -55,6 +58,8 @@ struct Run {
     revision: u32,
     /// ffmpeg's standard input, where it takes commands.
     commands: Option<ChildStdin>,
+    /// What reads the program's output.
+    feed: Option<Feed>,
 }
 
 pub(super) fn run(
@@ -71,6 +76,7 @@ pub(super) fn run(
         status,
         wanted: (settings, 0),
         pattern: None,
+        mount: None,
         run: None,
         runs: 0,
         plan: Plan::new(driver::now(), true),
@@ -112,10 +118,13 @@ impl Supervisor {
             Source::Test => {
                 let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
                 let picture = Picture::try_new(size(self.config.width), size(self.config.height));
+                let mount = self.config.mount.as_ref().map(|to| feed::pictures(to, &self.config));
                 let made = picture.map_err(|error| error.to_string()).and_then(|picture| {
+                    let mount = mount.transpose()?;
                     let rate = self.config.framerate;
                     let labels = self.config.labels.clone();
-                    Pattern::start(picture, rate, labels, self.wanted, stills, self.to.clone())
+                    let shown = Shown { stills, mount };
+                    Pattern::start(picture, rate, labels, self.wanted, shown, self.to.clone())
                         .map_err(|e| e.to_string())
                 });
                 match made {
@@ -125,8 +134,18 @@ impl Supervisor {
                         self.problem(problem);
                     }
                 }
-                if self.config.rtsp_url.is_none() {
+                if self.config.rtsp_url.is_none() || self.config.mount.is_some() {
                     self.plan.never();
+                }
+            }
+            _ if self.config.mount.is_some() => {
+                let made = self.config.mount.as_ref().map(|to| Mount::new(to, &self.config)).transpose();
+                match made {
+                    Ok(mount) => self.mount = mount,
+                    Err(problem) => {
+                        self.plan.never();
+                        self.problem(problem);
+                    }
                 }
             }
             _ if self.config.rtsp_url.is_none() => {
@@ -209,7 +228,7 @@ impl Supervisor {
         let starts = self.runs;
         self.set(|status| (status.state, status.starts) = (PipelineState::Starting, starts));
         let group = Group::new(self.runs, self.config.launcher.clone(), self.to.clone());
-        let mut run = Run { number: self.runs, group, revision: self.wanted.1, commands: None };
+        let mut run = Run { number: self.runs, group, revision: self.wanted.1, commands: None, feed: None };
         match self.spawn(&mut run) {
             Ok(()) => {
                 self.run = Some(run);
@@ -226,6 +245,9 @@ impl Supervisor {
         let config = &self.config;
         let (settings, _) = self.wanted;
         let url = config.rtsp_url.as_deref().unwrap_or_default();
+        let mount = self.mount.as_ref();
+        let to = if mount.is_some() { Destination::Pipe } else { Destination::Publish(url) };
+        let stdout = || if mount.is_some() { Stdio::piped() } else { Stdio::null() };
         let publisher = config.publisher.as_str();
         let failed = |program: &str, error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => format!("{program} is not installed"),
@@ -239,15 +261,15 @@ impl Supervisor {
                     child::find(&names).ok_or_else(|| format!("no camera program: {}", names.join(", ")))?;
                 let camera = camera.to_string_lossy().into_owned();
                 let arguments = command::camera_arguments(config, settings);
-                return publish(config, run, &camera, &arguments, url);
+                return self.camera(run, &camera, &arguments, url);
             }
             Source::Command(words) => {
                 let filled = command::filled_in(words, settings).unwrap_or_else(|| words.clone());
                 let Some((program, arguments)) = filled.split_first() else { return Ok(()) };
-                return publish(config, run, program, arguments, url);
+                return self.camera(run, program, arguments, url);
             }
             Source::Test => {
-                let arguments = command::raw_publisher_arguments(config, url);
+                let arguments = command::raw_publisher_arguments(config, to);
                 let ends = run.group.spawn(publisher, &arguments, Stdio::piped(), Stdio::null());
                 let stdin = ends.map_err(|error| failed(publisher, error))?.stdin;
                 if let (Some(pattern), Some(stdin)) = (&self.pattern, stdin) {
@@ -255,24 +277,49 @@ impl Supervisor {
                 }
             }
             Source::Lavfi => {
-                let arguments = command::lavfi_arguments(config, settings, url);
-                let ends = run.group.spawn(publisher, &arguments, Stdio::piped(), Stdio::null());
-                run.commands = ends.map_err(|error| failed(publisher, error))?.stdin;
+                let arguments = command::lavfi_arguments(config, settings, to);
+                let ends = run.group.spawn(publisher, &arguments, Stdio::piped(), stdout());
+                let ends = ends.map_err(|error| failed(publisher, error))?;
+                run.commands = ends.stdin;
+                return self.read_from(run, ends.stdout);
             }
             Source::V4l2(device) => {
                 if let Err(problem) = live::controls(device, settings) {
                     tracing::warn!("settings do not act: {problem}");
                 }
-                let arguments = command::v4l2_arguments(config, device, url);
-                let ends = run.group.spawn(publisher, &arguments, Stdio::null(), Stdio::null());
-                ends.map_err(|error| failed(publisher, error))?;
+                let arguments = command::v4l2_arguments(config, device, to);
+                let ends = run.group.spawn(publisher, &arguments, Stdio::null(), stdout());
+                return self.read_from(run, ends.map_err(|error| failed(publisher, error))?.stdout);
             }
         }
         Ok(())
     }
 
+    /// Starts a program that writes video. Either we read it, or a publisher does.
+    fn camera(&self, run: &mut Run, program: &str, arguments: &[String], url: &str) -> Result<(), String> {
+        if self.mount.is_none() {
+            return publish(&self.config, run, program, arguments, url);
+        }
+        let ends = run.group.spawn(program, arguments, Stdio::null(), Stdio::piped());
+        let ends = ends.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{program} is not installed"),
+            _ => format!("{program}: {error}"),
+        })?;
+        self.read_from(run, ends.stdout)
+    }
+
+    /// What a program writes goes to the mount.
+    fn read_from(&self, run: &mut Run, stdout: Option<ChildStdout>) -> Result<(), String> {
+        if let (Some(mount), Some(stdout)) = (&self.mount, stdout) {
+            run.feed = Some(mount.feed(stdout).map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+
     fn stop(&mut self) {
-        if let Some(run) = self.run.take() {
+        if let Some(mut run) = self.run.take() {
+            // What a program writes as it is ended may be half a frame.
+            drop(run.feed.take());
             self.set(|status| status.state = PipelineState::Stopping);
             run.group.end();
         }

@@ -2,4 +2,4 @@
 
 pub mod decode;
 pub mod emulate;
-mod pcap;
+pub mod pcap;

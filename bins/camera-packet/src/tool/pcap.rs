@@ -1,14 +1,44 @@
-//! TCP streams of a classic pcap file: Ethernet (VLAN tags too), raw IP, Linux cooked and loopback captures.
+//! TCP streams and UDP datagrams of a classic pcap file: Ethernet (VLAN tags too), raw IP, Linux cooked and loopback captures.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, bail};
 
 /// Segments that wait for an earlier one, per stream; beyond, the gap is taken for a hole.
 const MAX_WAITING: usize = 1024;
 
-/// Each direction of each connection by name, in order of appearance: its bytes, cut where the capture has holes.
-pub(super) fn streams(file: &[u8]) -> Result<Vec<(String, Vec<Vec<u8>>)>> {
+/// One direction of a connection, `from > to`, and its bytes, cut where the capture has holes.
+pub type Stream = (String, Vec<Vec<u8>>);
+
+/// Each direction of each connection, in order of appearance.
+///
+/// # Errors
+/// With one line, for what is no such file.
+pub fn streams(file: &[u8]) -> Result<Vec<Stream>> {
+    let mut flows = Flows::default();
+    for_each_packet(file, |ip| {
+        if let Some(segment) = tcp_of(ip) {
+            flows.add(segment);
+        }
+    })?;
+    Ok(flows.finish())
+}
+
+/// A datagram: from, to, payload.
+pub type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
+
+/// Each datagram, in order.
+///
+/// # Errors
+/// With one line, for what is no such file.
+pub fn datagrams(file: &[u8]) -> Result<Vec<Datagram>> {
+    let mut found = Vec::new();
+    for_each_packet(file, |ip| found.extend(udp_of(ip)))?;
+    Ok(found)
+}
+
+fn for_each_packet(file: &[u8], mut each: impl FnMut(&[u8])) -> Result<()> {
     let Some((header, mut rest)) = file.split_first_chunk::<24>() else {
         bail!("not a pcap file: too short")
     };
@@ -21,17 +51,16 @@ pub(super) fn streams(file: &[u8]) -> Result<Vec<(String, Vec<Vec<u8>>)>> {
     };
     let number = |bytes| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
     let link = number([e, f, g, h]) & 0xffff;
-    let mut flows = Flows::default();
     while let Some((record, after)) = rest.split_first_chunk::<16>() {
         let [.., i, j, k, l, _, _, _, _] = *record;
         let len = usize::try_from(number([i, j, k, l]))?;
         let Some(packet) = after.get(..len) else { break };
-        if let Some(segment) = ip_of(packet, link).and_then(tcp_of) {
-            flows.add(segment);
+        if let Some(ip) = ip_of(packet, link) {
+            each(ip);
         }
         rest = after.get(len..).unwrap_or_default();
     }
-    Ok(flows.finish())
+    Ok(())
 }
 
 struct Segment<'a> {
@@ -58,43 +87,59 @@ fn ip_of(packet: &[u8], link: u32) -> Option<&[u8]> {
     matches!(ethertype, [0x08, 0x00] | [0x86, 0xdd]).then_some(rest)
 }
 
-fn tcp_of(ip: &[u8]) -> Option<Segment<'_>> {
-    let (from, to, tcp) = match ip.first()? >> 4 {
+/// Addresses, and what an IP packet of this protocol carries.
+fn payload_of(ip: &[u8], protocol: u8) -> Option<(IpAddr, IpAddr, &[u8])> {
+    match ip.first()? >> 4 {
         4 => {
             let head = usize::from(ip.first()? & 15) * 4;
             let total = usize::from(u16::from_be_bytes(ip.get(2..4)?.try_into().ok()?));
             // Offloaded segments have no length yet.
             let end = if total == 0 { ip.len() } else { total.min(ip.len()) };
             let fragment = u16::from_be_bytes(ip.get(6..8)?.try_into().ok()?) & 0x3fff;
-            if *ip.get(9)? != 6 || fragment != 0 {
+            if *ip.get(9)? != protocol || fragment != 0 {
                 return None;
             }
-            let address = |at: usize| -> Option<std::net::IpAddr> {
-                Some(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?.into())
-            };
-            (address(12)?, address(16)?, ip.get(head..end)?)
+            let address =
+                |at: usize| -> Option<IpAddr> { Some(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?.into()) };
+            Some((address(12)?, address(16)?, ip.get(head..end)?))
         }
-        6 if *ip.get(6)? == 6 => {
-            let address = |at: usize| -> Option<std::net::IpAddr> {
+        6 if *ip.get(6)? == protocol => {
+            let address = |at: usize| -> Option<IpAddr> {
                 Some(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?.into())
             };
             let len = usize::from(u16::from_be_bytes(ip.get(4..6)?.try_into().ok()?));
             let end = if len == 0 { ip.len() } else { (40 + len).min(ip.len()) };
-            (address(8)?, address(24)?, ip.get(40..end)?)
+            Some((address(8)?, address(24)?, ip.get(40..end)?))
         }
-        _ => return None,
-    };
-    let port = |at: usize| Some(u16::from_be_bytes(tcp.get(at..at + 2)?.try_into().ok()?));
+        _ => None,
+    }
+}
+
+fn ports(transport: &[u8]) -> Option<(u16, u16)> {
+    let port = |at: usize| Some(u16::from_be_bytes(transport.get(at..at + 2)?.try_into().ok()?));
+    Some((port(0)?, port(2)?))
+}
+
+fn tcp_of(ip: &[u8]) -> Option<Segment<'_>> {
+    let (from, to, tcp) = payload_of(ip, 6)?;
+    let (from_port, to_port) = ports(tcp)?;
     let seq = u32::from_be_bytes(tcp.get(4..8)?.try_into().ok()?);
     let head = usize::from(*tcp.get(12)? >> 4) * 4;
-    let name = |address, port| std::net::SocketAddr::new(address, port).to_string();
     Some(Segment {
-        from: name(from, port(0)?),
-        to: name(to, port(2)?),
+        from: SocketAddr::new(from, from_port).to_string(),
+        to: SocketAddr::new(to, to_port).to_string(),
         seq,
         syn: tcp.get(13)? & 2 != 0,
         payload: tcp.get(head..)?,
     })
+}
+
+fn udp_of(ip: &[u8]) -> Option<Datagram> {
+    let (from, to, udp) = payload_of(ip, 17)?;
+    let (from_port, to_port) = ports(udp)?;
+    let len = usize::from(u16::from_be_bytes(udp.get(4..6)?.try_into().ok()?));
+    let payload = udp.get(8..len.min(udp.len()))?.to_vec();
+    Some((SocketAddr::new(from, from_port), SocketAddr::new(to, to_port), payload))
 }
 
 #[derive(Default)]
@@ -135,7 +180,7 @@ impl Flows {
         }
     }
 
-    fn finish(mut self) -> Vec<(String, Vec<Vec<u8>>)> {
+    fn finish(mut self) -> Vec<Stream> {
         let mut out = Vec::new();
         for name in self.names {
             if let Some(mut flow) = self.flows.remove(&name) {

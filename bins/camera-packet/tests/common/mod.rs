@@ -38,7 +38,8 @@ impl Program {
         {
             command.env_remove(variable);
         }
-        Self::start(command, 3)
+        let ports = if args.contains(&"builtin") { 4 } else { 3 };
+        Self::start(command, ports)
     }
 
     /// An emulated original.
