@@ -10,9 +10,7 @@ use clap::Parser;
 use driver::{cli, shutdown};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rtp_rtsp::config::ServerConfig;
-use rtp_rtsp::media::{Codec, Packetizer};
-use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, Outgoing};
-use rtp_rtsp::sdp::Media;
+use rtsp_programs::live::LiveMount;
 use rtsp_programs::serve;
 
 const WIDTH: u16 = 320;
@@ -38,24 +36,18 @@ async fn main() -> anyhow::Result<()> {
     drop(events); // nobody here wants to know who watches
     serve::serve_udp(&server, address.ip(), 1)?;
     serve::serve_tcp(&server, listener);
-    let media = Media::jpeg(WIDTH, HEIGHT, (FPS, 1));
-    let mount = server.call(|machine, _| machine.add_live("ball", "A ball", vec![media]))?;
+    let mut ball = LiveMount::jpeg(&server, "ball", "A ball", (WIDTH, HEIGHT), (FPS, 1))?;
     cli::announce(address, "rtsp");
 
-    // One SSRC and one row of numbers for all who watch. (They are random in earnest: see the driver's `seed`.)
-    let mut packetizer = Packetizer::new(Codec::Jpeg, Outgoing::new(26, 0x6261_6c6c, 0, DEFAULT_MAX_PACKET));
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / FPS);
     for n in 0_u32.. {
         tokio::select! {
             _ = ticks.tick() => {}
             () = stop.cancelled() => break,
         }
-        if !server.call(|machine, _| machine.has_readers(mount)) {
-            continue;
+        if ball.has_readers() {
+            ball.push_at(&draw(n)?, n.wrapping_mul(90_000 / FPS))?;
         }
-        let jpeg = draw(n)?;
-        let packets = packetizer.packetize(&jpeg, n.wrapping_mul(90_000 / FPS))?;
-        server.call(|machine, now| machine.push(now, mount, 0, &packets, Some(&jpeg)))?;
     }
     server.shutdown(shutdown::GRACE).await;
     Ok(())

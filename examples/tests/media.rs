@@ -105,6 +105,29 @@ fn live_source() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// A file from one server through a relay to a client that saves its pictures.
+#[test]
+fn files_through_a_relay_to_disk() {
+    let [server, relay, save] = ["rtsp_file_server", "rtsp_relay", "rtsp_save_frames"].map(example);
+    let folder = tempfile::tempdir().unwrap();
+    // Longer than any machine takes to come to its end.
+    let film = jpeg().repeat(2000);
+    std::fs::write(folder.path().join("film.mjpeg"), film).unwrap();
+    let server = Running::spawn(Command::new(server).arg(folder.path()).arg("0"));
+    let url = format!("rtsp://{}/film.mjpeg", server.address("rtsp"));
+    let relay = Running::spawn(Command::new(relay).args([&url, "0"]));
+    let url = format!("rtsp://{}/relay", relay.address("rtsp"));
+    let saved = folder.path().join("saved");
+    std::fs::create_dir(&saved).unwrap();
+    let client = Command::new(save).args([&url, "5"]).arg(&saved).output().unwrap();
+    let said = String::from_utf8_lossy(&client.stdout).into_owned();
+    assert_eq!(said, "saved 5 pictures\n", "{}", String::from_utf8_lossy(&client.stderr));
+    for n in 0..5 {
+        let picture = std::fs::read(saved.join(format!("{n:04}.jpg"))).unwrap();
+        assert_eq!(rtp_rtsp::jpeg::Image::parse(&picture).unwrap().width, 64);
+    }
+}
+
 /// The control URL of the first medium.
 fn control(description: &[u8], url: &str) -> String {
     let text = String::from_utf8_lossy(description);
