@@ -325,3 +325,32 @@ fn our_client_plays_from_gstreamer() {
         }
     }
 }
+
+/// The camera's video without a second server: H.264 from ffmpeg as an encoder, JPEG of the test source, to players.
+#[test]
+fn the_camera_serves_its_video_itself() {
+    if !ffmpeg() || !gstreamer() {
+        return;
+    }
+    for (source, codec, decode) in [("lavfi", "h264", H264), ("test", "mjpeg", JPEG)] {
+        let ports = ["--data-port", "0", "--settings-port", "0", "--auth-port", "0", "--rtsp-port", "0"];
+        let camera = Running::start(
+            "camera-server",
+            &[&ports[..], &["--config-dir", "/nonexistent", "--rtsp", "builtin", "--source", source]]
+                .concat(),
+        );
+        let url = format!("rtsp://{}/ES_MTX", camera.address("rtsp"));
+        let url = &url;
+        // ffmpeg takes its time to begin.
+        client_sees(url, "tcp");
+        let mut probe = Command::new("ffprobe");
+        probe.args(["-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0"]);
+        assert_eq!(run_well(probe.arg(url)).trim(), format!("{codec},640,480"));
+        std::thread::scope(|scope| {
+            for transport in ["udp", "tcp"] {
+                scope.spawn(move || assert_eq!(ffmpeg_frames(transport, url, &["-frames:v", "24"]), 24));
+                scope.spawn(move || gst_plays(transport, url, decode, 12));
+            }
+        });
+    }
+}
