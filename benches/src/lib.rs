@@ -12,11 +12,13 @@ pub mod contest;
 pub mod contests;
 #[cfg(target_os = "linux")]
 pub mod css;
+pub mod film;
 mod libltc;
 pub mod loads;
 pub mod plot;
 mod random;
 pub mod rtsp_reader;
+pub mod spawned;
 mod usage;
 
 pub use libltc::{Libltc, Work};

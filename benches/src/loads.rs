@@ -62,6 +62,15 @@ const CAMERA: &[Figure] = &[
     figure("resident_mib", "memory, MiB", 1),
 ];
 
+const STREAM: &[Figure] = &[
+    figure("mbit_per_second", "delivered, Mbit/s", 0),
+    figure("fps_min", "least that a reader got, frames/s", 2),
+    figure("lost", "packets lost", 0),
+    figure("cpu_us_per_mbit", "CPU a delivered Mbit, µs", 0),
+    figure("cpu_percent", "CPU, % of a core", 0),
+    figure("resident_kib_per_reader", "memory a reader, KiB", 1),
+];
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
@@ -117,5 +126,39 @@ pub const ALL: &[Load] = &[
             figure: figure("cpu_us_per_frame", "CPU a frame, µs", 2),
             file: "camera-clients.svg",
         }),
+    },
+    Load {
+        what: "H.264 of 4 Mbit/s over UDP, 100 readers",
+        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "100"],
+        figures: STREAM,
+        growth: None,
+    },
+    Load {
+        what: "H.264 of 4 Mbit/s over TCP, 100 readers",
+        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "100", "--transport", "tcp"],
+        figures: STREAM,
+        growth: None,
+    },
+    Load {
+        what: "JPEG of 13.5 Mbit/s over UDP, 25 readers",
+        command: &[
+            "rtsp-load",
+            "--spawn",
+            "{bin}/rtsp-server",
+            "--readers",
+            "25",
+            "--film",
+            "mjpeg",
+            "--mbit",
+            "13.5",
+        ],
+        figures: STREAM,
+        growth: None,
+    },
+    Load {
+        what: "H.264 of 1 Mbit/s over UDP, 1000 readers",
+        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "1000", "--mbit", "1"],
+        figures: STREAM,
+        growth: None,
     },
 ];

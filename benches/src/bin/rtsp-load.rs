@@ -4,17 +4,21 @@
 //! cargo run --release -p benches --bin rtsp-load -- rtsp://127.0.0.1:8554/film.h264 --pid PID --readers 100
 //! ```
 //!
-//! Any server can be measured; `benches/gst_rtsp_server.py` is GStreamer's. Each reader does DESCRIBE, SETUP and PLAY,
+//! With `--spawn target/release/rtsp-server` it starts the server itself, with a film of its own making. Any server can be
+//! measured; `benches/gst_rtsp_server.py` is GStreamer's. Each reader does DESCRIBE, SETUP and PLAY,
 //! then counts for the time given, all of them the same time, and ends with TEARDOWN. A reader counts packets of one
 //! SSRC, gaps in their sequence numbers, and frames (by their marker).
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use benches::Usage;
+use benches::film::{FPS, Film};
 use benches::rtsp_reader::{Reader, Seen};
+use benches::spawned::Spawned;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -25,7 +29,17 @@ use tokio::task::LocalSet;
 #[command(version)]
 struct Options {
     /// What is read
+    #[arg(required_unless_present = "spawn", default_value = "")]
     url: String,
+    /// Start this server for the measurement (it gets --port 0, --loop, and a film as --media-root) and measure its process
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["url", "pid"])]
+    spawn: Option<String>,
+    /// With --spawn: what the film is made of
+    #[arg(long, value_enum, default_value = "h264")]
+    film: Film,
+    /// With --spawn: megabits a second of the film
+    #[arg(long, default_value_t = 4.0)]
+    mbit: f64,
     /// Process of the server, to measure what it uses
     #[arg(long)]
     pid: Option<u32>,
@@ -41,6 +55,9 @@ struct Options {
     /// Frames a second of the stream: every reader has to get as many, give or take 2 %
     #[arg(long)]
     fps: Option<f64>,
+    /// Print one JSON object, as it does anyway
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,8 +67,16 @@ enum Transport {
 }
 
 fn main() -> Result<()> {
-    let options = Options::parse();
+    let mut options = Options::parse();
     ensure!(options.readers > 0, "--readers: at least 1");
+    let folder = tempfile::tempdir()?;
+    let server =
+        options.spawn.as_deref().map(|program| spawn(program, folder.path(), &options)).transpose()?;
+    if let Some((server, url)) = &server {
+        options.url.clone_from(url);
+        options.pid = Some(server.pid());
+        options.fps.get_or_insert(FPS.into());
+    }
     // More sockets than a shell's usual limit allows.
     #[cfg(target_os = "linux")]
     {
@@ -61,6 +86,18 @@ fn main() -> Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(LocalSet::new().run_until(run(options)))
+}
+
+fn spawn(program: &str, folder: &Path, options: &Options) -> Result<(Spawned, String)> {
+    let frame = options.mbit * 1e6 / 8.0 / f64::from(FPS);
+    ensure!((400.0..1e7).contains(&frame), "--mbit: {} makes no film", options.mbit);
+    let name = options.film.write(folder, frame as usize)?;
+    let root = folder.to_str().context("the path of temporary files is not UTF-8")?;
+    let fps = FPS.to_string();
+    let arguments = ["--port", "0", "--host", "127.0.0.1", "--loop", "--fps", &fps, "--media-root", root];
+    let mut server = Spawned::start(program, &arguments)?;
+    let address = server.address("rtsp")?;
+    Ok((server, format!("rtsp://{address}/{name}")))
 }
 
 async fn run(options: Options) -> Result<()> {

@@ -5,8 +5,8 @@ use std::io::{BufRead, Read};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::spawn::Spawned;
 use crate::percentile;
+use crate::spawned::Spawned;
 
 /// Lets a client follow a server for ten seconds, then measures it for so long, while another process keeps a core busy.
 ///

@@ -3,7 +3,6 @@
 mod accuracy;
 mod minimal;
 mod push;
-mod spawn;
 mod wall_clock;
 
 pub use accuracy::accuracy;

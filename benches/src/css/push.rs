@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
-use super::spawn::Spawned;
+use crate::spawned::Spawned;
 use crate::{Usage, percentile};
 
 const SELECTOR: &str = "urn:dvb:css:timeline:pts";

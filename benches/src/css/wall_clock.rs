@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use serde_json::{Value, json};
 
-use super::spawn::Spawned;
+use crate::spawned::Spawned;
 use crate::{Usage, percentile};
 
 /// How long one server is asked before it is the other's turn.

@@ -7,13 +7,18 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A child process, killed when dropped.
-pub(super) struct Spawned {
+#[derive(Debug)]
+pub struct Spawned {
     child: Child,
-    pub(super) out: BufReader<ChildStdout>,
+    pub(crate) out: BufReader<ChildStdout>,
 }
 
 impl Spawned {
-    pub(super) fn start(program: &str, arguments: &[&str]) -> Result<Self> {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(program: &str, arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new(program)
             .args(arguments)
             .stdout(Stdio::piped())
@@ -24,17 +29,21 @@ impl Spawned {
     }
 
     /// This program, doing something else.
-    pub(super) fn again(arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn again(arguments: &[&str]) -> Result<Self> {
         let program = std::env::current_exe()?;
         Self::start(&program.to_string_lossy(), arguments)
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Reads on to `listening on <address> (role)`.
-    pub(super) fn address(&mut self, role: &str) -> Result<SocketAddr> {
+    ///
+    /// # Errors
+    /// When it ends without saying so.
+    pub fn address(&mut self, role: &str) -> Result<SocketAddr> {
         let end = format!(" ({role})");
         for line in self.out.by_ref().lines() {
             let line = line?;
