@@ -160,8 +160,7 @@ pub struct Encoder {
     next_half: u32,
     /// Whether the signal is high since the last transition.
     high: bool,
-    /// From the middle of an edge to its end, in 1/160 sample.
-    half_edge: u32,
+    edge: Edge,
 }
 
 impl Encoder {
@@ -184,7 +183,7 @@ impl Encoder {
             last_half: 0,
             next_half: 0,
             high: false,
-            half_edge: half_edge(config.sample_rate),
+            edge: Edge::new(config.sample_rate),
         };
         encoder.begin_word();
         Ok(encoder)
@@ -220,7 +219,9 @@ impl Encoder {
         self.fill(out, peak, round);
     }
 
+    /// From one transition to the next at a time: the plateau, and over it the edges at both ends.
     fn fill<S: Copy>(&mut self, mut out: &mut [S], peak: f32, convert: impl Fn(f32) -> S) {
+        let plateaus = [convert(-peak), convert(peak)];
         while !out.is_empty() {
             if self.offset == self.length {
                 self.label = self.next_label();
@@ -235,17 +236,18 @@ impl Encoder {
             }
             let since = middle - self.last_half * self.length;
             let until = self.next_half * self.length - middle;
-            let plateau = if self.high { peak } else { -peak };
-            let (value, count) = if since < self.half_edge {
-                (plateau * edge(since, self.half_edge), 1)
-            } else if until < self.half_edge {
-                (plateau * edge(until, self.half_edge), 1)
-            } else {
-                (plateau, 1 + (until - self.half_edge) / HALF_BITS)
-            };
-            let count = count.min(self.length - self.offset);
+            let count = until.div_ceil(HALF_BITS).min(self.length - self.offset);
             let (now, later) = out.split_at_mut(out.len().min(count as usize));
-            now.fill(convert(value));
+            let [low, high] = plateaus;
+            let (plateau, value) = if self.high { (peak, high) } else { (-peak, low) };
+            now.fill(value);
+            let at = |distance| convert(plateau * self.edge.at(distance));
+            // the edge that is coming, then the one that has been: where both reach a sample this one counts
+            let plain = until.checked_sub(self.edge.half).map_or(0, |plain| 1 + plain / HALF_BITS);
+            let coming = now.iter_mut().skip(plain as usize);
+            (plain..).zip(coming).for_each(|(k, sample)| *sample = at(until - k * HALF_BITS));
+            let been = (0..).map(|k| since + k * HALF_BITS).take_while(|&distance| distance < self.edge.half);
+            now.iter_mut().zip(been).for_each(|(sample, distance)| *sample = at(distance));
             #[expect(clippy::cast_possible_truncation, reason = "at most `count`")]
             let made = now.len() as u32;
             self.offset += made;
@@ -318,18 +320,30 @@ impl WordClock {
     }
 }
 
-/// Half the width of an edge in 1/160 sample. The curve passes 10 and 90 % at 0.6084 of its half width either side.
-fn half_edge(sample_rate: u32) -> u32 {
-    // 160 samples * 40 µs / (2 * 0.6084)
-    let units = u64::from(sample_rate) * 52_597 / 10_000_000;
-    u32::try_from(units.max(1)).unwrap_or(u32::MAX)
+/// From one plateau to the other.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    /// From its middle to its end, in 1/160 sample, and one over that.
+    half: u32,
+    over_half: f32,
 }
 
-/// The part of the plateau that is reached `distance` from the middle of an edge.
-#[expect(clippy::cast_precision_loss, reason = "below 2^16")]
-fn edge(distance: u32, half_edge: u32) -> f32 {
-    let v = distance as f32 / half_edge as f32;
-    v * (1.5 - 0.5 * v * v)
+impl Edge {
+    /// The curve passes 10 and 90 % at 0.6084 of its half width either side.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^16")]
+    fn new(sample_rate: u32) -> Self {
+        // 160 samples * 40 µs / (2 * 0.6084)
+        let units = u64::from(sample_rate) * 52_597 / 10_000_000;
+        let half = u32::try_from(units.max(1)).unwrap_or(u32::MAX);
+        Self { half, over_half: 1.0 / half as f32 }
+    }
+
+    /// The part of the plateau that is reached so far from the middle.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^16")]
+    fn at(self, distance: u32) -> f32 {
+        let v = distance as f32 * self.over_half;
+        v * (1.5 - 0.5 * v * v)
+    }
 }
 
 #[cfg(test)]
