@@ -287,3 +287,52 @@ fn two_clients_work_together() {
     step(&mut stage);
     assert!(stage.on_server(|server, _| server.status().is_idle()));
 }
+
+/// A day in the release build; an hour where checks are to be quick.
+const HOURS: u64 = if cfg!(debug_assertions) { 1 } else { 24 };
+
+#[test]
+fn a_day_with_losses_and_drifting_clocks() {
+    let mut stage = Stage::new(7);
+    let rate = Rate::FPS_29_97_DF;
+    let id = stage.pinned("29.97df", "22:30:00;00");
+    let (started, first) = (stage.world.now(), stage.truth(id));
+    let lossy = |ms| Link { loss_ppm: 2000, ..far(ms) };
+    let clients = [(5, 50_000), (40, -50_000)]
+        .map(|(ms, drift)| stage.client(ClientConfig::new(), adrift(ms, drift), lossy(ms)).0);
+    for client in clients {
+        stage.on_client(client, |client, _| client.join(&id.to_string()).unwrap());
+    }
+    stage.world.run_for(Duration::from_secs(20));
+    let (mut looks, mut right, mut updates) = (0_u64, [0_u64; 2], [0_u64; 2]);
+    for second in 0..HOURS * 3600 {
+        // a few seconds an hour without a connection
+        let client = clients[usize::from(second / 3600 % 2 == 1)];
+        match second % 3600 {
+            1000 => stage.world.part(stage.server, client),
+            1003 => stage.world.heal(stage.server, client),
+            _ => {}
+        }
+        stage.world.run_for(Duration::from_micros(1_000_000 - 7 * (second % 1000)));
+        for (_, node, event) in stage.world.drain_events() {
+            let which = clients.iter().position(|client| *client == node);
+            if let Some(which) = which.filter(|_| is_update(&event)) {
+                updates[which] += 1;
+            }
+        }
+        let truth = stage.truth(id);
+        let elapsed = stage.world.now().saturating_since(started).as_nanos();
+        let frames = i64::try_from(elapsed * 30_000 / (1001 * 1_000_000_000)).unwrap();
+        assert!(apart(truth, first + frames).abs() <= 1, "{truth} after {frames} frames");
+        for (client, right) in clients.into_iter().zip(&mut right) {
+            let shown = stage.shown(client, rate);
+            assert!(apart(shown, truth).abs() <= 1, "{shown} is shown at {truth}");
+            *right += u64::from(shown == truth);
+        }
+        looks += 1;
+    }
+    assert!(right.iter().all(|&right| right * 100 >= looks * 75), "{right:?} of {looks}");
+    // what is lost on the way is sent again, unless a newer label has taken its place
+    let frames = stage.world.now().saturating_since(started).as_secs() * 30_000 / 1001;
+    assert!(updates.iter().all(|&updates| updates * 100 >= frames * 98), "{updates:?} of {frames}");
+}

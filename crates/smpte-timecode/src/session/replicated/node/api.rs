@@ -18,7 +18,8 @@ pub struct NodeConfig {
     pub incarnation: u64,
     /// Sessions of the whole cluster. Default 10 000.
     pub max_sessions: usize,
-    /// A node that is silent for so long is dead. Default 5 s.
+    /// A node that is silent for so long is dead; it writes five times as often. The same for all nodes of a cluster,
+    /// at least 1 s. Default 5 s.
     pub lease: Duration,
     /// How far the wall clock may be from the others'. Default 5 ms.
     pub max_offset: Duration,
@@ -37,6 +38,12 @@ impl NodeConfig {
             max_offset: Duration::from_millis(5),
             patience: Duration::from_secs(2),
         }
+    }
+
+    /// With another [`lease`](Self::lease).
+    #[must_use]
+    pub const fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
     }
 
     /// With another [`max_offset`](Self::max_offset).

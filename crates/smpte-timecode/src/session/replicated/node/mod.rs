@@ -50,6 +50,8 @@ pub struct Node {
     clients: u64,
     /// The token of our first lease since the connection, and its revision when it is written.
     lease: Lease,
+    /// When it is written again.
+    beat_due: Instant,
     duplicate_until: Option<Instant>,
     last_probed: Option<NodeName>,
     tick_due: Option<Instant>,
@@ -98,6 +100,7 @@ impl Node {
             next_write: config.incarnation >> 16,
             clients: 0,
             lease: Lease::Unwritten,
+            beat_due: Instant::default(),
             duplicate_until: None,
             last_probed: None,
             tick_due: None,

@@ -23,15 +23,15 @@ pub(super) struct Peer {
 }
 
 impl Node {
-    /// Renews our lease once a second.
+    /// Renews our lease five times before it runs out.
     pub(super) fn beat(&mut self, now: Instant) {
-        let second = now.as_nanos() / 1_000_000_000;
-        let before = now.saturating_sub(super::TICK).as_nanos() / 1_000_000_000;
         let first = self.lease == Lease::Unwritten;
-        if !(first || second != before) || self.duplicate_until.is_some_and(|until| now < until) {
+        if !(first || now >= self.beat_due) || self.duplicate_until.is_some_and(|until| now < until) {
             return;
         }
         let Some(entry) = self.lease_entry() else { return };
+        // at the tick that is nearest
+        self.beat_due = now + (self.config.lease / BEATS).saturating_sub(super::TICK / 2);
         let token = self.write(Key::Node(self.config.name), entry.to_json(), None);
         if first {
             self.lease = Lease::Asked(token);
@@ -229,6 +229,8 @@ impl Node {
     }
 }
 
+/// How often a lease is written before it runs out.
+const BEATS: u32 = 5;
 /// A node that joins serves when it knows the clocks of so many.
 const ENOUGH_PEERS: usize = 3;
 const FIRST_PROBES: Duration = Duration::from_millis(10);
