@@ -21,6 +21,7 @@ mod input;
 pub mod rtp;
 pub mod seeds;
 pub mod smpte;
+mod stage;
 
 /// A target's body.
 pub type Target = fn(&[u8]);
@@ -41,6 +42,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtp_relay", rtp::relay),
     ("rtp_rtcp", rtp::rtcp),
     ("rtp_sps", rtp::sps),
+    ("rtsp_client", rtp::client),
+    ("rtsp_headers", rtp::headers),
+    ("rtsp_sdp", rtp::sdp),
+    ("rtsp_server", rtp::server),
+    ("rtsp_stream", rtp::stream),
     ("dvb_cii", dvb::cii),
     ("dvb_clients", dvb::clients),
     ("dvb_ts", dvb::ts),

@@ -45,6 +45,11 @@ replay! {
     rtp_relay
     rtp_rtcp
     rtp_sps
+    rtsp_client
+    rtsp_headers
+    rtsp_sdp
+    rtsp_server
+    rtsp_stream
     dvb_cii
     dvb_clients
     dvb_ts

@@ -1,13 +1,18 @@
-//! RTP, RTCP, payload formats, files of frames, and the receiving side.
+//! RTP, RTCP, payload formats, files of frames, and the receiving side; RTSP messages, descriptions and both machines.
 //!
 //! Inputs that are several packets have two bytes of length (big-endian) before each, as in RFC 4571.
 
 mod files;
+mod machines;
+mod messages;
 mod packets;
 mod payloads;
 mod streams;
 
 pub use files::{annex_b, mjpeg};
+pub(crate) use machines::served;
+pub use machines::{client, server};
+pub use messages::{headers, sdp, stream};
 pub use packets::{packet, rtcp};
 pub use payloads::{h264, image, jpeg, lab, sps};
 pub use streams::{receiver, relay};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Seeds, vectors};
-use crate::camera::op;
+use crate::stage::op;
 
 pub(super) fn add(seeds: &mut Seeds) {
     for v in vectors("camera-decoder.json") {
