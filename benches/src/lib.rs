@@ -3,6 +3,7 @@
 //! * `cargo run --release -p benches --bin report`: everything that README.md claims, in one go;
 //! * `cargo bench -p benches`: the same contests under criterion, for work on one of them;
 //! * `cargo run --release -p benches --bin css-load -- --help`: loads the companion screen programs;
+//! * `cargo run --release -p benches --bin multicam-load -- --help`: starts, transfers and kills recording devices;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients
 //!   (`smpte-floor` is the least that such a server can do);
 //! * `cargo run --release -p benches --bin rtsp-load -- --help`: loads an RTSP server with many readers.
@@ -15,6 +16,8 @@ pub mod css;
 pub mod film;
 mod libltc;
 pub mod loads;
+#[cfg(target_os = "linux")]
+pub mod multicam;
 pub mod plot;
 mod random;
 pub mod rtsp_reader;

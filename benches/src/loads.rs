@@ -71,6 +71,20 @@ const STREAM: &[Figure] = &[
     figure("resident_kib_per_reader", "memory a reader, KiB", 1),
 ];
 
+const STARTS: &[Figure] = &[
+    figure("late_p50_us", "late, half, µs", 1),
+    figure("late_p99_us", "late, 99 %, µs", 1),
+    figure("spread_p50_ms", "apart, half, ms", 3),
+    figure("spread_max_ms", "apart at most, ms", 3),
+];
+
+const TRANSFER: &[Figure] = &[
+    figure("device_percent", "device, % of a plain sendfile loop", 0),
+    figure("collect_percent", "collect with hash and store, % of it", 0),
+    figure("device_mib", "device's memory at most, MiB", 1),
+    figure("controller_mib", "controller's memory at most, MiB", 1),
+];
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
@@ -159,6 +173,24 @@ pub const ALL: &[Load] = &[
         what: "H.264 of 1 Mbit/s over UDP, 1000 readers",
         command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "1000", "--mbit", "1"],
         figures: STREAM,
+        growth: None,
+    },
+    Load {
+        what: "planned start of 2 recording devices",
+        command: &["multicam-load", "--bin", "{bin}", "start", "--devices", "2"],
+        figures: STARTS,
+        growth: None,
+    },
+    Load {
+        what: "planned start of 50 recording devices",
+        command: &["multicam-load", "--bin", "{bin}", "start", "--devices", "50", "--lead-ms", "1500"],
+        figures: STARTS,
+        growth: None,
+    },
+    Load {
+        what: "a recording of 1 GiB, in memory",
+        command: &["multicam-load", "--bin", "{bin}", "transfer"],
+        figures: TRANSFER,
         growth: None,
     },
 ];

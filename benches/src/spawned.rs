@@ -19,8 +19,18 @@ impl Spawned {
     /// # Errors
     /// When it cannot be started.
     pub fn start(program: &str, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(environment.iter().map(|(k, v)| (k, v)))
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start '{program}'"))?;

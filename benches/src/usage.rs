@@ -22,4 +22,11 @@ impl Usage {
         // Linux counts process time in hundredths of a second on every platform that Rust runs on.
         Some(Self { cpu: Duration::from_millis(ticks * 10), resident_kib })
     }
+
+    /// The most resident memory that a process has had so far, in KiB.
+    pub fn peak_kib(pid: u32) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
 }
