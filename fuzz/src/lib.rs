@@ -18,6 +18,7 @@
 pub mod camera;
 pub mod dvb;
 mod input;
+pub mod multicam;
 pub mod rtp;
 pub mod seeds;
 pub mod smpte;
@@ -31,6 +32,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("camera_client", camera::client),
     ("camera_decoder", camera::decoder),
     ("camera_server", camera::server),
+    ("multicam_command", multicam::command),
+    ("multicam_controller", multicam::controller),
+    ("multicam_device", multicam::device),
+    ("multicam_file", multicam::file),
+    ("multicam_name", multicam::name),
+    ("multicam_ntp", multicam::ntp),
+    ("multicam_reply", multicam::reply),
+    ("multicam_scan", multicam::scan),
     ("rtp_annex_b", rtp::annex_b),
     ("rtp_h264", rtp::h264),
     ("rtp_image", rtp::image),

@@ -34,6 +34,14 @@ replay! {
     camera_client
     camera_decoder
     camera_server
+    multicam_command
+    multicam_controller
+    multicam_device
+    multicam_file
+    multicam_name
+    multicam_ntp
+    multicam_reply
+    multicam_scan
     rtp_annex_b
     rtp_h264
     rtp_image

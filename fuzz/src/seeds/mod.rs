@@ -3,6 +3,7 @@
 
 mod camera;
 mod dvb;
+mod multicam;
 mod rtp;
 mod smpte;
 mod wav;
@@ -28,6 +29,7 @@ impl Seeds {
     pub fn of_the_vectors() -> Self {
         let mut seeds = Self::default();
         camera::add(&mut seeds);
+        multicam::add(&mut seeds);
         rtp::add(&mut seeds);
         dvb::add(&mut seeds);
         smpte::add(&mut seeds);
