@@ -435,3 +435,36 @@ fn cues_are_played_against_a_slide_show() {
     let show = lines_to_end(&show);
     assert_eq!((show.len(), show.last().map(String::as_str)), (4, Some("the end")), "{show:?}");
 }
+
+/// A recorder of one's own, commanded by hand, then started by a fleet of one; the file is downloaded.
+#[test]
+fn a_recorder_is_commanded_and_its_file_is_downloaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = start("multicam_recorder", &["0"]);
+    let address = recorder.address("multicam").to_string();
+    let run = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(example(name));
+        let output = command.current_dir(folder.path()).arg(&address).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(run("multicam_command", &[]), (Some(0), "ready\n".into()));
+    let nothing = (Some(1), "error\nNot currently recording\n".into());
+    assert_eq!(run("multicam_command", &["STOP_RECORDING"]), nothing);
+    let (code, said) = run("multicam_fleet", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.starts_with("scheduled_recording_accepted\nDiary-00000001 recorded Diary-00000001_"),
+        "{said}"
+    );
+    let name = said.split_whitespace().find(|word| word.contains("_17") || word.contains("_18"));
+    let name = name.unwrap().trim_end_matches(',');
+    let (_, list) = run("multicam_command", &["LIST_FILES"]);
+    assert!(list.contains(name), "{list}");
+    let (code, _) = run("multicam_download", &[name]);
+    assert_eq!(code, Some(0));
+    let copy = std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(copy.starts_with("line 0\nline 1\n"), "{copy}");
+    assert_eq!(copy, std::fs::read_to_string(folder.path().join("takes/Diary-00000001").join(name)).unwrap());
+    assert_eq!(run("multicam_download", &["nope.txt"]).0, Some(1));
+    interrupt(recorder);
+}
