@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use machine::sim::{ClockConfig, Either, EitherEvent, Link, NodeConfig, NodeId, Raw, Spread, What, World};
 use machine::{ConnId, Instant, SocketId, Transport};
-use multicam_common::UnixTime;
 use multicam_common::client::{Controller, DeviceKey, Event as Heard, Failure};
 use multicam_common::codec::Reply;
 use multicam_common::config::{ClockSource, ControllerConfig, DeviceConfig};
 use multicam_common::message::CommandMessage;
 use multicam_common::ntp::TimeService;
 use multicam_common::server::{COMMANDS, ClockKind, Device, Event, TIME_SOCKET};
+use multicam_common::{DeviceStatus, UnixTime};
 use support::{UNIX, entry};
 
 type Peer = Either<Device, Either<Controller, Either<TimeService, Raw>>>;
@@ -283,4 +283,104 @@ fn liveness_is_noticed_both_ways() {
     stage.world.heal(stage.controller, id);
     stage.run(Duration::from_secs(60));
     assert_eq!(up(&mut stage), Some(true));
+}
+
+#[test]
+fn a_device_whose_recording_failed_is_seen_as_such() {
+    let mut stage = Stage::new(6, 0, ControllerConfig::default());
+    let id = stage.device(ClockSource::System, 0, 0, near());
+    stage.on_device(id, |d, now| {
+        let take = d.start_now(now).unwrap();
+        d.take_finished(now, take, Err("the disk is full"));
+    });
+    stage.on_controller(|c, now| c.request(now, DeviceKey(0), CommandMessage::device_status()).unwrap());
+    stage.run(Duration::from_secs(1));
+    let view = stage.on_controller(|c, now| c.device(now, DeviceKey(0)).unwrap());
+    assert_eq!((view.up, view.status, view.recording), (Some(true), Some(DeviceStatus::Error), false));
+}
+
+/// Hours of heartbeats, time queries and takes on a bad network with clocks that drift.
+fn hours(hours: u64) {
+    let mut config = ControllerConfig::default();
+    config.liveness = Duration::from_secs(2);
+    let mut stage = Stage::new(24, 0, config);
+    let server = stage.world.add_node(
+        Either::Right(Either::Right(Either::Left(TimeService::new()))),
+        NodeConfig {
+            clock: ClockConfig { unix_ns: UNIX, ..ClockConfig::default() },
+            ..NodeConfig::at([192, 0, 2, 3])
+        },
+    );
+    let at = stage.world.bind_udp(server, SocketId(0), "192.0.2.3:123".parse().unwrap());
+    let sources = [ClockSource::Ntp, ClockSource::Auto, ClockSource::System];
+    for (source, (error, drift)) in
+        sources.into_iter().zip([(-90_000_000, 40_000), (3_000_000_000, -60_000), (250_000_000, 15_000)])
+    {
+        let id = stage.device(source, error, drift, wireless());
+        stage.world.set_link(server, id, wireless());
+        stage.on_device(id, |d, now| d.set_ntp_server(now, at));
+    }
+    stage.run(Duration::from_secs(60));
+    for round in 0..hours * 3 {
+        stage.heard.clear();
+        stage.started.clear();
+        let target = stage.start_all(Duration::from_secs(6));
+        stage.run(Duration::from_secs(60));
+        let mut bounds: BTreeMap<DeviceKey, u64> = BTreeMap::new();
+        for event in &stage.heard {
+            match event {
+                Heard::StartSent { device, error_ns, .. } => {
+                    bounds.insert(*device, error_ns.unwrap());
+                }
+                Heard::Failed { .. } => panic!("round {round}: {event:?}"),
+                _ => {}
+            }
+        }
+        assert_eq!((bounds.len(), stage.started.len()), (3, 3), "round {round}");
+        // The controller's clock is off by 3 ppm of the time that has passed, which only those on NTP's can tell.
+        let drifted = i64::try_from(stage.world.now().as_nanos() / 1_000_000_000).unwrap() * 3;
+        for (late, bound) in stage.lateness_us(target).into_iter().zip(bounds.values()) {
+            let bound_us = i64::try_from(bound / 1000).unwrap() + 100;
+            let off = late.abs().min((late - drifted).abs()).min((late + drifted).abs());
+            assert!(
+                off <= bound_us,
+                "round {round}: {late} us, bound {bound_us} us, controller {drifted} us"
+            );
+            assert!(bound_us < 50_000, "round {round}: {bound_us} us");
+        }
+        stage.on_controller(|c, now| {
+            for key in [0, 1, 2].map(DeviceKey) {
+                c.request(now, key, CommandMessage::stop_recording()).unwrap();
+                c.request(now, key, CommandMessage::list_files()).unwrap();
+            }
+        });
+        stage.run(Duration::from_secs(20 * 60 - 60));
+        let answers = |stopped: bool| {
+            let wanted = |e: &&Heard| match e {
+                Heard::Answer { reply, .. } => match **reply {
+                    Reply::Stopped(_) => stopped,
+                    Reply::Files(_) => !stopped,
+                    _ => false,
+                },
+                _ => false,
+            };
+            stage.heard.iter().filter(wanted).count()
+        };
+        assert_eq!((answers(true), answers(false)), (3, 3), "round {round}");
+        let now = stage.world.now();
+        let up = stage.on_controller(|c, now| c.devices(now).filter(|(_, d)| d.up == Some(true)).count());
+        assert_eq!(up, 3, "round {round} at {now:?}");
+    }
+}
+
+#[test]
+fn an_hour_of_takes() {
+    hours(1);
+}
+
+/// `cargo test --release -p multicam-common --test pair -- --ignored`: within ten seconds of processor time.
+#[test]
+#[ignore = "a day takes seconds, and more of them where nothing is optimised"]
+fn a_day_of_takes() {
+    hours(24);
 }

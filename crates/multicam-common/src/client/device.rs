@@ -242,6 +242,11 @@ impl Device {
                 self.status = Some(DeviceStatus::Ready);
                 self.recording = false;
             }
+            // A status whose word is an error is read as one.
+            Reply::Error(error) if asked.job.message.command == CommandType::DeviceStatus => {
+                self.status = Some(error.status.clone());
+                self.recording = error.is_recording.unwrap_or(false);
+            }
             Reply::Error(_) | Reply::Files(_) | Reply::Uploads(_) => {}
         }
     }
