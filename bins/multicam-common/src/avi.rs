@@ -16,7 +16,8 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 pub struct Writer {
     file: BufWriter<File>,
     size: (u16, u16),
-    rate: u32,
+    /// Frames in so many seconds.
+    rate: (u32, u32),
     index: Vec<(u32, u32)>,
     at: u32,
 }
@@ -27,8 +28,8 @@ impl Writer {
     /// # Errors
     /// Those of writing.
     pub fn new(file: File, size: (u16, u16), rate: u32) -> io::Result<Self> {
-        let mut writer = Self { file: BufWriter::new(file), size, rate, index: Vec::new(), at: 4 };
-        writer.file.write_all(&header(size, rate, &[], 4))?;
+        let mut writer = Self { file: BufWriter::new(file), size, rate: (rate, 1), index: Vec::new(), at: 4 };
+        writer.file.write_all(&header(size, (rate, 1), &[], 4))?;
         Ok(writer)
     }
 
@@ -64,6 +65,15 @@ impl Writer {
         self.file.flush()
     }
 
+    /// The same for frames that came at another rate than was thought, in thousandths of a frame a second.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn finish_at(mut self, millihertz: u32) -> io::Result<()> {
+        self.rate = (millihertz.max(1), 1000);
+        self.finish()
+    }
+
     /// Writes the index and the final header, and waits for the disk.
     ///
     /// # Errors
@@ -75,7 +85,13 @@ impl Writer {
     }
 }
 
-fn finish(file: &mut File, size: (u16, u16), rate: u32, index: &[(u32, u32)], movie: u32) -> io::Result<()> {
+fn finish(
+    file: &mut File,
+    size: (u16, u16),
+    rate: (u32, u32),
+    index: &[(u32, u32)],
+    movie: u32,
+) -> io::Result<()> {
     let end = u64::from(movie) + HEADER - 4;
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
@@ -107,7 +123,7 @@ pub fn repair(file: &mut File) -> io::Result<usize> {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let narrow = |n: u32| u16::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
-    let (size, rate) = ((narrow(word(64))?, narrow(word(68))?), word(132));
+    let (size, rate) = ((narrow(word(64))?, narrow(word(68))?), (word(132), word(128)));
     let length = file.metadata()?.len();
     let (mut index, mut at) = (Vec::new(), 4_u32);
     let mut reader = BufReader::new(&mut *file);
@@ -163,10 +179,13 @@ pub fn frames(file: File) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>
 }
 
 /// All before the first frame, 224 bytes. `movie`: bytes from the word `movi` to the end of the last frame.
-fn header(size: (u16, u16), rate: u32, index: &[(u32, u32)], movie: u32) -> Vec<u8> {
+fn header(size: (u16, u16), rate: (u32, u32), index: &[(u32, u32)], movie: u32) -> Vec<u8> {
     let frames = u32::try_from(index.len()).unwrap_or(u32::MAX);
     let largest = index.iter().map(|(_, n)| *n).max().unwrap_or(0);
     let (width, height) = (u32::from(size.0), u32::from(size.1));
+    let (frames_in, seconds) = rate;
+    let micros = u64::from(seconds) * 1_000_000 / u64::from(frames_in.max(1));
+    let micros = u32::try_from(micros).unwrap_or(u32::MAX);
     let all = movie + HEADER as u32 - 12 + 8 + frames * 16;
     let mut out = Vec::with_capacity(HEADER as usize);
     let mut put = |tag: &[u8; 4], words: &[u32]| {
@@ -177,15 +196,12 @@ fn header(size: (u16, u16), rate: u32, index: &[(u32, u32)], movie: u32) -> Vec<
     put(b"AVI ", &[]);
     put(b"LIST", &[192]);
     put(b"hdrl", &[]);
-    put(
-        b"avih",
-        &[56, 1_000_000 / rate.max(1), 0, 0, 0x10, frames, 0, 1, largest, width, height, 0, 0, 0, 0],
-    );
+    put(b"avih", &[56, micros, 0, 0, 0x10, frames, 0, 1, largest, width, height, 0, 0, 0, 0]);
     put(b"LIST", &[116]);
     put(b"strl", &[]);
     put(b"strh", &[56]);
     put(b"vids", &[]);
-    put(b"MJPG", &[0, 0, 0, 1, rate, 0, frames, largest, u32::MAX, 0, 0, height << 16 | width]);
+    put(b"MJPG", &[0, 0, 0, seconds, frames_in, 0, frames, largest, u32::MAX, 0, 0, height << 16 | width]);
     put(b"strf", &[40, 40, width, height, 1 | 24 << 16]);
     put(b"MJPG", &[width * height * 3, 0, 0, 0, 0]);
     put(b"LIST", &[movie]);
@@ -220,7 +236,7 @@ mod tests {
     fn frames_come_back() {
         let (_dir, path) = written(&[b"abc", b"", b"defg"]);
         assert_eq!(read(&path), [&b"abc"[..], b"", b"defg"]);
-        assert_eq!(header((640, 360), 25, &[], 4).len() as u64, HEADER);
+        assert_eq!(header((640, 360), (25, 1), &[], 4).len() as u64, HEADER);
         let bytes = std::fs::read(&path).unwrap();
         let said = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
         assert_eq!(said as usize + 8, bytes.len());

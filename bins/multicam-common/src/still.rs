@@ -48,6 +48,17 @@ pub fn read(jpeg: &[u8]) -> Result<Marks> {
     test_picture::read(&luma, width, width).marks().map_err(|e| anyhow!("not a test picture: {e:?}"))
 }
 
+/// Width and height of a JPEG file.
+///
+/// # Errors
+/// If it is none.
+pub fn size(jpeg: &[u8]) -> Result<(u16, u16)> {
+    let mut decoder = JpegDecoder::new(ZCursor::new(jpeg));
+    decoder.decode_headers().map_err(|e| anyhow!("not a JPEG file: {e}"))?;
+    let (width, height) = decoder.dimensions().context("a JPEG file without a size")?;
+    Ok((u16::try_from(width)?, u16::try_from(height)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +68,7 @@ mod tests {
         let marks = Marks { time_ns: 1_729_000_000_120_000_000, frame: 3, ..Marks::default() };
         let mut stills = Stills::new().unwrap();
         assert_eq!(read(stills.draw(&marks)).unwrap(), marks);
+        assert_eq!(size(stills.draw(&marks)).unwrap(), Stills::SIZE);
         assert!(read(b"nonsense").is_err());
     }
 }

@@ -1,106 +1,17 @@
 //! Whole cycles of the real programs: ours with ours, with each original device, with each original controller.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+mod support;
+
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use multicam_programs::emulate::content;
 use multicam_programs::{avi, still};
 use serde_json::Value;
-
-/// A program that is ended with the test.
-struct Running {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn start(program: &str, arguments: &[&str]) -> Running {
-    let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.strip_prefix("listening on ").and_then(|l| l.split(' ').next()).unwrap().to_owned();
-    Running { child, address }
-}
-
-fn device(dir: &Path, id: &str) -> Running {
-    let dir = dir.to_str().unwrap();
-    let program = env!("CARGO_BIN_EXE_multicam-device");
-    start(
-        program,
-        &[
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-mdns",
-            "--clock",
-            "system",
-            "--dir",
-            dir,
-            "--device-id",
-            id,
-        ],
-    )
-}
+use support::{Desk, Running, device, start};
 
 fn emulated(peer: &str) -> Running {
     start(env!("CARGO_BIN_EXE_multicam-tool"), &["emulate", "--peer", peer, "--device-id", peer])
-}
-
-/// A controller in a directory of its own.
-struct Desk {
-    dir: tempfile::TempDir,
-    devices: Vec<String>,
-}
-
-impl Desk {
-    fn new<'a>(devices: impl IntoIterator<Item = &'a Running>) -> Self {
-        let devices = devices.into_iter().map(|d| d.address.clone()).collect();
-        Self { dir: tempfile::tempdir().unwrap(), devices }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-controller"));
-        command.current_dir(self.dir.path()).arg("--json");
-        for device in &self.devices {
-            command.args(["--device", device]);
-        }
-        command.args(arguments).output().unwrap()
-    }
-
-    /// The answers, one object a line; the command has to succeed.
-    fn ok(&self, arguments: &[&str]) -> Vec<Value> {
-        let output = self.run(arguments);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Waits until all devices say this of themselves.
-    fn wait_for(&self, status: &str) {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let all = self.ok(&["status"]);
-            if all.iter().all(|d| d["status"] == status) {
-                return;
-            }
-            assert!(Instant::now() < end, "{all:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn manifest(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.dir.path().join("out/manifest.json")).unwrap();
-        serde_json::from_str(&text).unwrap()
-    }
 }
 
 #[test]
@@ -123,7 +34,7 @@ fn ours_with_ours() {
         assert_eq!(entry["complete"], true);
         let copy = desk.dir.path().join(entry["path"].as_str().unwrap());
         let id = entry["device"].as_str().unwrap();
-        let original = dir.path().join(&id[4..]).join(entry["file"].as_str().unwrap());
+        let original = dir.path().join(&id[4..]).join(entry["fileName"].as_str().unwrap());
         assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(original).unwrap(), "byte for byte");
         let frames: Vec<_> = avi::frames(std::fs::File::open(copy).unwrap()).unwrap().collect();
         let marks = still::read(frames[0].as_ref().unwrap()).unwrap();
@@ -138,7 +49,7 @@ fn ours_with_ours() {
     // Nothing is fetched twice, and what was fetched can be deleted, which nothing else can.
     desk.ok(&["collect", "--out", "out"]);
     assert_eq!(desk.manifest().len(), 10);
-    let file = desk.manifest()[0]["file"].as_str().unwrap().to_owned();
+    let file = desk.manifest()[0]["fileName"].as_str().unwrap().to_owned();
     let wrong = desk.run(&["delete", &file, "--sha256", &"0".repeat(64)]);
     assert_eq!(wrong.status.code(), Some(1));
     assert_eq!(desk.ok(&["list"]).len(), 10);

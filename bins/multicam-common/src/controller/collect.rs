@@ -1,6 +1,6 @@
 //! Everything from everybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,7 +29,7 @@ pub struct Collected {
 }
 
 /// Fetches what the devices have and is not here yet into `DIR/<device id>/`, all devices at once and each file by file,
-/// and writes `DIR/manifest.json`. `watch` is given the progress of each file as it begins.
+/// and writes `DIR/manifest.json`, where paths are absolute. `watch` is given the progress of each file as it begins.
 ///
 /// # Errors
 /// When the directory or its manifest cannot be written. Files that could not be had are in the result.
@@ -41,7 +41,9 @@ pub async fn collect_all(
     watch: impl Fn(&str, &str, &Arc<Progress>) + Clone + Send + Sync + 'static,
 ) -> Result<Vec<Collected>> {
     std::fs::create_dir_all(out).with_context(|| format!("--out: cannot make {}", out.display()))?;
+    let out = &std::path::absolute(out)?;
     let manifest = Arc::new(Mutex::new(Manifest::load(out)));
+    let folders = Arc::default();
     let mut tasks = Vec::new();
     for (key, _) in fleet.devices() {
         let job = Job {
@@ -49,7 +51,8 @@ pub async fn collect_all(
             key,
             state: state.clone(),
             manifest: manifest.clone(),
-            out: out.to_owned(),
+            out: out.clone(),
+            folders: Arc::clone(&folders),
             auth: auth.cloned(),
         };
         tasks.push(tokio::spawn(job.run(watch.clone())));
@@ -71,16 +74,18 @@ struct Job {
     state: Arc<Mutex<State>>,
     manifest: Arc<Mutex<Manifest>>,
     out: PathBuf,
+    /// Those that are taken.
+    folders: Arc<Mutex<BTreeSet<String>>>,
     auth: Option<Secret>,
 }
 
 impl Job {
     async fn run(self, watch: impl Fn(&str, &str, &Arc<Progress>)) -> Vec<Collected> {
-        let files = self.wanted().await;
+        let files = wanted(&self.fleet, self.key, &self.state).await;
         let Some(view) = self.fleet.device(self.key) else {
             return vec![];
         };
-        let device = name_of(&view);
+        let device = &self.name(&view);
         let collected = |file: &str, times, outcome| Collected {
             device: device.clone(),
             file: file.into(),
@@ -93,14 +98,15 @@ impl Job {
         };
         let mut done = Vec::new();
         for (file, times) in files {
-            let known = lock(&self.state).take(&device, &file).and_then(|t| t.copy.clone());
-            if let Some(copy) = known.filter(|(path, size, _)| is_here(path, *size)) {
+            let known = lock(&self.state).take(device, &file).and_then(|t| t.copy.clone());
+            let here = |path: &Path, size| path.starts_with(&self.out) && is_here(path, size);
+            if let Some(copy) = known.filter(|(path, size, _)| here(path, *size)) {
                 done.push(collected(&file, times, Ok(copy)));
                 continue;
             }
             let progress = Arc::new(Progress::default());
-            watch(&device, &file, &progress);
-            let dir = self.out.join(folder(&device));
+            watch(device, &file, &progress);
+            let dir = self.out.join(folder(device));
             let (asked, auth, DeviceView { kind, address, .. }) =
                 (file.clone(), self.auth.clone(), view.clone());
             let fetched = tokio::task::spawn_blocking(move || {
@@ -109,7 +115,7 @@ impl Job {
             let outcome = match fetched.await {
                 Ok(Ok(f)) => {
                     let mut state = lock(&self.state);
-                    state.fetched(&device, &file, &f.path, f.size, &f.sha256);
+                    state.fetched(device, &file, &f.path, f.size, &f.sha256);
                     if let Err(error) = state.save() {
                         tracing::warn!("{error:#}");
                     }
@@ -131,41 +137,57 @@ impl Job {
         done
     }
 
-    /// What a device lists, and what it said at STOP and does not list.
-    async fn wanted(&self) -> Result<Vec<(String, TakeTimes)>, String> {
-        // QUIRK(G0 OAK): says its id only when it is asked how it is, and takes are known by it.
-        if self.fleet.device(self.key).is_some_and(|view| view.device_id.is_none()) {
-            let _ = self.fleet.ask(self.key, CommandMessage::device_status()).await;
+    /// Ids are chosen by devices, and two may have chosen the same: their files shall not meet.
+    fn name(&self, view: &DeviceView) -> String {
+        let name = name_of(view);
+        let mut folders = lock(&self.folders);
+        if folders.insert(folder(&name)) {
+            return name;
         }
-        let reply = self.fleet.ask(self.key, CommandMessage::list_files().with_limit(100_000)).await;
-        let device = self.fleet.device(self.key).map(|view| name_of(&view)).unwrap_or_default();
-        let mut files: BTreeMap<String, TakeTimes> = BTreeMap::new();
-        let listed = match reply {
-            Ok(Reply::Files(list)) => {
-                files.extend(list.files.into_iter().map(|file| (file.file_name, file.times)));
-                Ok(())
-            }
-            // QUIRK(G0 OAK): has no list.
-            Ok(reply) => Err(format!("the device has no list: {}", reply.status())),
-            Err(why) => Err(why.to_string()),
-        };
-        let state = lock(&self.state);
-        for (file, take) in state.takes_of(&device) {
-            // The id of a file that is listed by its name is the same file.
-            let listed = files.keys().any(|name| name == file || multicam_common::stem(name) == file);
-            if !listed && take.copy.is_none() {
-                files.insert(file.into(), take.times);
-            }
+        let name = format!("{name}@{}", view.address);
+        folders.insert(folder(&name));
+        name
+    }
+}
+
+/// What a device lists, and what it said at STOP and does not list.
+async fn wanted(
+    fleet: &Fleet,
+    key: DeviceKey,
+    state: &Mutex<State>,
+) -> Result<Vec<(String, TakeTimes)>, String> {
+    // QUIRK(G0 OAK): says its id only when it is asked how it is, and takes are known by it.
+    if fleet.device(key).is_some_and(|view| view.device_id.is_none()) {
+        let _ = fleet.ask(key, CommandMessage::device_status()).await;
+    }
+    let reply = fleet.ask(key, CommandMessage::list_files().with_limit(100_000)).await;
+    let device = fleet.device(key).map(|view| name_of(&view)).unwrap_or_default();
+    let mut files: BTreeMap<String, TakeTimes> = BTreeMap::new();
+    let listed = match reply {
+        Ok(Reply::Files(list)) => {
+            files.extend(list.files.into_iter().map(|file| (file.file_name, file.times)));
+            Ok(())
         }
-        for (file, times) in &mut files {
-            if let Some(take) = state.take(&device, file).filter(|_| *times == TakeTimes::default()) {
-                *times = take.times;
-            }
+        // QUIRK(G0 OAK): has no list.
+        Ok(reply) => Err(format!("the device has no list: {}", reply.status())),
+        Err(why) => Err(why.to_string()),
+    };
+    let state = lock(state);
+    for (file, take) in state.takes_of(&device) {
+        // The id of a file that is listed by its name is the same file.
+        let listed = files.keys().any(|name| name == file || multicam_common::stem(name) == file);
+        if !listed && take.copy.is_none() {
+            files.insert(file.into(), take.times);
         }
-        match listed {
-            Err(why) if files.is_empty() => Err(why),
-            _ => Ok(files.into_iter().collect()),
+    }
+    for (file, times) in &mut files {
+        if let Some(take) = state.take(&device, file).filter(|_| *times == TakeTimes::default()) {
+            *times = take.times;
         }
+    }
+    match listed {
+        Err(why) if files.is_empty() => Err(why),
+        _ => Ok(files.into_iter().collect()),
     }
 }
 
@@ -201,7 +223,7 @@ impl Manifest {
         let old =
             std::fs::read_to_string(&path).ok().and_then(|t| serde_json::from_str::<Vec<Value>>(&t).ok());
         let entries = old.into_iter().flatten().filter_map(|entry| {
-            let key = (entry["device"].as_str()?.to_owned(), entry["file"].as_str()?.to_owned());
+            let key = (entry["device"].as_str()?.to_owned(), entry["fileName"].as_str()?.to_owned());
             Some((key, entry))
         });
         Self { entries: entries.collect(), path }
@@ -219,7 +241,7 @@ impl Manifest {
         let copy = collected.outcome.as_ref().ok();
         let entry = json!({
             "device": collected.device,
-            "file": collected.file,
+            "fileName": collected.file,
             "path": copy.map(|(path, ..)| path.to_string_lossy()),
             "size": copy.map(|(_, size, _)| size),
             "sha256": copy.map(|(.., sha256)| sha256),

@@ -46,7 +46,7 @@ pub enum Action {
     Status,
     /// Start all at one instant
     Start {
-        /// So many seconds from now
+        /// So many seconds from now; 0: at once, each as soon as it is told
         #[arg(long = "in", value_name = "S", default_value_t = 3.0, conflicts_with = "at")]
         lead: f64,
         /// At this instant, in seconds since 1970

@@ -65,6 +65,7 @@ pub fn fetch(
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let local = FileName::parse(file).with_context(|| format!("'{}'", file.escape_debug()))?;
     let part = dir.join(format!("{local}.part"));
+    let _claim = Claim::of(&part)?;
     let mut job =
         Job { fetch: Fetch::new(file, kind, 0), part, dir, auth, progress, hashed: Hashed::default() };
     job.look_at_part()?;
@@ -98,6 +99,35 @@ pub fn fetch(
                 tracing::info!(file, %why, ?pause, "trying again");
                 wait(pause, progress)?;
             }
+        }
+    }
+}
+
+/// The partial file is ours alone: two that write into it would make one that is neither's.
+struct Claim {
+    #[cfg(unix)]
+    file: nix::fcntl::Flock<File>,
+    #[cfg(not(unix))]
+    file: File,
+    part: PathBuf,
+}
+
+impl Claim {
+    fn of(part: &Path) -> Result<Self> {
+        let opened = File::options().create(true).truncate(false).write(true).open(part);
+        let file = opened.with_context(|| format!("cannot write {}", part.display()))?;
+        #[cfg(unix)]
+        let file = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
+            .map_err(|_| anyhow!("{} is being written by another transfer", part.display()))?;
+        Ok(Self { file, part: part.into() })
+    }
+}
+
+impl Drop for Claim {
+    /// Where nothing came, nothing stays. After the end the file has its final name, and there is nothing under this.
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|m| m.len() == 0) {
+            let _ = fs::remove_file(&self.part);
         }
     }
 }
@@ -162,10 +192,8 @@ impl Job<'_> {
         self.hashed = Hashed::default();
         self.fetch.start_over();
         self.have(0);
-        match fs::remove_file(&self.part) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
-            _ => Ok(()),
-        }
+        File::options().write(true).open(&self.part)?.set_len(0)?;
+        Ok(())
     }
 
     fn have(&mut self, bytes: u64) {

@@ -108,6 +108,10 @@ impl Desk {
                 let lead = Duration::try_from_secs_f64(*lead)
                     .map_err(|_| cli::usage(anyhow!("--in: not a number of seconds")))?;
                 let target = at.unwrap_or_else(|| fleet.time() + lead);
+                if at.is_none() && lead.is_zero() {
+                    let now = |key| fleet.ask(key, CommandMessage::start_recording(fleet.time()));
+                    return Ok(self.each("start", now).await);
+                }
                 let object = json!({"what": "target", "targetStartNs": target.as_nanos()});
                 let text = format!("starting at {}", target.to_text(multicam_common::Style::Python));
                 self.show.line(&text, &object);

@@ -1,8 +1,11 @@
 //! A recording device on sockets and disk.
 
+mod camera;
+mod notes;
 mod options;
 mod recorder;
 mod store;
+mod stream;
 mod upload;
 
 use std::net::SocketAddr;
@@ -92,10 +95,11 @@ async fn serve_events(
             Event::Armed { take, at, target } => {
                 let left = at.saturating_since(driver::now());
                 tracing::info!(take = take.0, ?left, "a start is planned");
-                recorder.arm(take, target);
+                recorder.arm(take, at, target);
             }
             Event::Disarmed { take } => {
                 tracing::info!(take = take.0, "the start is called off");
+                recorder.disarm();
             }
             Event::Started { take, at, target, actual } => recorder.start(take, at, target, actual),
             Event::Stop { take } => recorder.stop(take),

@@ -30,8 +30,8 @@ pub struct Options {
     /// Answer as package 1.0 (v1), as package 2.0 (v2), or so that all understand
     #[arg(long, value_enum, default_value_t = Words::Both)]
     pub dialect: Words,
-    /// What to record: test, rtsp:URL, v4l2:/dev/videoN or command:ARGV (ffmpeg records rtsp and v4l2; a command gets
-    /// the output path as its last argument and is ended by SIGINT)
+    /// What to record: test, rtsp:URL, v4l2:/dev/videoN or command:ARGV (v4l2 needs ffmpeg, and H.264 over rtsp needs it for
+    /// MP4; a command gets the output path as its last argument and is ended by SIGINT)
     #[arg(long, default_value = "test")]
     pub source: Source,
     /// Where the time comes from; by default NTP, without it a controller that serves time, without it the system

@@ -17,7 +17,9 @@ use multicam_common::server::{Device, FileEntry, TakeId};
 use multicam_common::{UnixTime, file_id};
 use test_picture::Marks;
 
+use super::camera::{AHEAD, Camera};
 use super::store::{Store, hash_file};
+use super::stream::Wanted;
 use crate::avi;
 use crate::still::Stills;
 
@@ -27,7 +29,8 @@ pub enum Source {
     /// The test picture, 25 frames a second, in an AVI file. Frames lie on a grid of synchronised time, and each says
     /// when it was. As a frame is a function of its time it can be drawn later, so waiting costs nothing.
     Test,
-    /// A stream, recorded by ffmpeg as it comes.
+    /// A stream, recorded by our own client: JPEG into AVI, H.264 into MP4 by ffmpeg. It is open before a planned start,
+    /// and the first frame is the one that was sampled last at the instant.
     Rtsp(String),
     /// A camera of this machine, recorded by ffmpeg.
     V4l2(String),
@@ -54,27 +57,16 @@ impl FromStr for Source {
 
 impl Source {
     fn extension(&self) -> &'static str {
-        if *self == Self::Test { "avi" } else { "mp4" }
+        match self {
+            Self::Test | Self::Rtsp(_) => "avi",
+            Self::V4l2(_) | Self::Command(_) => "mp4",
+        }
     }
 
     /// The program that records it.
     fn program(&self, out: &Path) -> Option<Command> {
         let mut line: Vec<&str> = match self {
-            Self::Test => return None,
-            Self::Rtsp(url) => {
-                vec![
-                    "ffmpeg",
-                    "-nostdin",
-                    "-loglevel",
-                    "error",
-                    "-rtsp_transport",
-                    "tcp",
-                    "-i",
-                    url,
-                    "-c",
-                    "copy",
-                ]
-            }
+            Self::Test | Self::Rtsp(_) => return None,
             Self::V4l2(device) => vec![
                 "ffmpeg",
                 "-nostdin",
@@ -119,6 +111,8 @@ pub(super) struct Recorder {
     store: Arc<Store>,
     driver: Driver<Device>,
     device_id: String,
+    /// The stream that the next take is of.
+    camera: Option<Camera>,
     running: Option<(TakeId, Sender<Instant>, std::thread::JoinHandle<()>)>,
 }
 
@@ -132,24 +126,41 @@ struct Take {
     at: Instant,
     actual: UnixTime,
     times: TakeTimes,
+    camera: Option<Camera>,
 }
 
 impl Recorder {
     pub(super) fn new(source: Source, store: Arc<Store>, driver: Driver<Device>, device_id: String) -> Self {
-        Self { source, store, driver, device_id, running: None }
+        Self { source, store, driver, device_id, camera: None, running: None }
     }
 
     /// A start is planned. The test source needs no preparation; what is wrong with the directory is better said now.
-    pub(super) fn arm(&mut self, take: TakeId, target: UnixTime) {
+    pub(super) fn arm(&mut self, take: TakeId, at: Instant, target: UnixTime) {
         if let Err(error) = self.store.reserve(&file_id(&self.device_id, target), self.source.extension()) {
             tracing::error!(take = take.0, "the recording will fail: {error:#}");
         }
+        if let Source::Rtsp(url) = &self.source {
+            // An instant that only moved a little is waited for as before.
+            let from = Instant::from_nanos(at.as_nanos().saturating_sub(AHEAD.as_nanos() as u64));
+            if self.camera.as_ref().is_none_or(|camera| from < camera.from) {
+                self.camera = Some(Camera::open(url, from));
+            }
+        }
+    }
+
+    /// A planned start is called off.
+    pub(super) fn disarm(&mut self) {
+        self.camera = None;
     }
 
     pub(super) fn start(&mut self, id: TakeId, at: Instant, target: Option<UnixTime>, actual: UnixTime) {
         let (stop, stopped) = channel();
         let error_ns = self.driver.call(|device, now| device.snapshot(now).error_ns);
         let begin = target.unwrap_or(actual);
+        let camera = match (&self.source, self.camera.take()) {
+            (Source::Rtsp(url), None) => Some(Camera::open(url, at)),
+            (_, camera) => camera,
+        };
         let take = Take {
             id,
             source: self.source.clone(),
@@ -164,6 +175,7 @@ impl Recorder {
                 first_frame: None,
                 clock_error_ns: error_ns,
             },
+            camera,
         };
         let late = target.map(|t| actual.nanos_since(t) / 1000);
         tracing::info!(take = id.0, late_us = late, "recording");
@@ -199,10 +211,12 @@ impl Take {
         match outcome {
             Ok(entry) => {
                 let (name, path) = (entry.name.clone(), self.store.path(&entry.name));
+                let finished = entry.clone();
                 tracing::info!(take = id.0, %name, bytes = entry.size, "recorded");
                 driver.call(|device, now| device.take_finished(now, id, Ok(entry)));
                 // Whoever asks before this is done gets the file without its hash.
                 if let Ok(hash) = hash_file(&path) {
+                    self.store.note_hash(&finished, hash);
                     driver.call(|device, _| device.set_hash(&name, hash));
                 }
             }
@@ -215,6 +229,22 @@ impl Take {
     }
 
     fn record(&mut self, stopped: &Receiver<Instant>) -> Result<FileEntry> {
+        if let Some(camera) = self.camera.take() {
+            let (at, actual) = (self.at, self.actual);
+            let recorded = Wanted {
+                camera: &camera,
+                store: &self.store,
+                stem: &self.stem,
+                begin: self.times.target_start.unwrap_or(actual),
+                unix: &|local| unix(at, actual, local),
+            }
+            .record(stopped)?;
+            self.times.first_frame = Some(recorded.first_frame);
+            return self
+                .store
+                .publish(&recorded.part, &recorded.name, self.times)
+                .context("cannot name the recording");
+        }
         let (name, part) = self.store.reserve(&self.stem, self.source.extension())?;
         match self.source.clone() {
             Source::Test => self.draw(&part, stopped)?,
@@ -228,7 +258,7 @@ impl Take {
 
     /// Synchronised time of a local instant during this take.
     fn unix(&self, at: Instant) -> UnixTime {
-        self.actual + at.saturating_since(self.at)
+        unix(self.at, self.actual, at)
     }
 
     fn draw(&mut self, part: &Path, stopped: &Receiver<Instant>) -> Result<()> {
@@ -257,7 +287,8 @@ impl Take {
                     ..Marks::default()
                 };
                 match out.frame(stills.draw(&marks)) {
-                    Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                    // What AVI can hold, not what the system lets us write.
+                    Err(e) if e.kind() == io::ErrorKind::FileTooLarge && e.raw_os_error().is_none() => {
                         tracing::warn!(frames = out.frames(), "the file is as long as it can be");
                         let _ = stopped.recv();
                         return out.finish().context("cannot close the file");
@@ -304,6 +335,12 @@ impl Take {
         }
         Ok(())
     }
+}
+
+/// Synchronised time of a local instant, from that of another.
+fn unix(at: Instant, time: UnixTime, local: Instant) -> UnixTime {
+    let ns = i128::from(local.as_nanos()) - i128::from(at.as_nanos());
+    time.offset_by(i64::try_from(ns).unwrap_or(i64::MAX))
 }
 
 #[cfg(unix)]

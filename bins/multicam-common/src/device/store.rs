@@ -14,6 +14,7 @@ use multicam_common::server::{DeleteFailed, FileEntry, hex};
 use multicam_common::{FileName, UnixTime};
 use sha2::{Digest, Sha256};
 
+use super::notes;
 use crate::avi;
 
 /// A directory of recordings.
@@ -51,7 +52,9 @@ impl Store {
                     found.push(file);
                 }
             } else if !name.as_str().starts_with('.') && !name.as_str().ends_with(".part") {
-                found.push(store.entry(&name, TakeTimes::default())?);
+                let mut file = store.entry(&name)?;
+                notes::read(dir, &mut file);
+                found.push(file);
             }
         }
         Ok((store, found))
@@ -88,7 +91,15 @@ impl Store {
         if let Ok(dir) = File::open(&self.dir) {
             let _ = dir.sync_all();
         }
-        self.entry(name, times)
+        let mut entry = self.entry(name)?;
+        entry.times = times;
+        notes::write(&self.dir, &entry);
+        Ok(entry)
+    }
+
+    /// Notes the hash of a finished file.
+    pub(super) fn note_hash(&self, entry: &FileEntry, sha256: [u8; 32]) {
+        notes::write(&self.dir, &FileEntry { sha256: Some(sha256), ..entry.clone() });
     }
 
     /// Opens a file for the driver.
@@ -109,10 +120,11 @@ impl Store {
         }
         fs::remove_file(&path).map_err(|_| DeleteFailed::System)?;
         self.lock().names.remove(&token);
+        notes::remove(&self.dir, name);
         Ok(())
     }
 
-    fn entry(&self, name: &FileName, times: TakeTimes) -> io::Result<FileEntry> {
+    fn entry(&self, name: &FileName) -> io::Result<FileEntry> {
         let meta = fs::metadata(self.path(name))?;
         let modified = meta.modified().map_or(UnixTime::default(), unix);
         let mut tokens = self.lock();
@@ -126,13 +138,20 @@ impl Store {
             created: meta.created().map_or(modified, unix),
             modified,
             sha256: None,
-            times,
+            times: TakeTimes::default(),
         })
     }
 
     fn recover(&self, part: &Path, wanted: &str) -> Option<FileEntry> {
         let name = FileName::parse(wanted).ok()?;
-        if !wanted.ends_with(".avi") || self.path(&name).exists() {
+        if self.path(&name).exists() {
+            return None;
+        }
+        if wanted.ends_with(".h264") && fs::metadata(part).is_ok_and(|m| m.len() > 0) {
+            tracing::warn!(%name, "a recording that was cut short is kept as far as it goes");
+            return self.publish(part, &name, TakeTimes::default()).ok();
+        }
+        if !wanted.ends_with(".avi") {
             return None;
         }
         let mut file = File::options().read(true).write(true).open(part).ok()?;
