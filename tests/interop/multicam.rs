@@ -106,7 +106,9 @@ fn devices_whose_clocks_are_wrong_start_together() {
     let controller = |arguments: &[&str]| {
         let mut command = Command::new(program("multicam-controller"));
         command.current_dir(dir.path()).arg("--json");
-        devices.iter().for_each(|(_, address)| drop(command.args(["--device", address])));
+        for (_, address) in &devices {
+            command.args(["--device", address]);
+        }
         let output = command.args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {text}");

@@ -26,8 +26,8 @@ use crate::still::Stills;
 /// What is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The test picture, 25 frames a second, in an AVI file. Frames lie on a grid of synchronised time, and each says
-    /// when it was. As a frame is a function of its time it can be drawn later, so waiting costs nothing.
+    /// The test picture, 25 frames a second from the instant of the start on, in an AVI file. Each frame says when it was,
+    /// in synchronised time. As a frame is a function of its time it can be drawn later, so waiting costs nothing.
     Test,
     /// A stream, recorded by our own client: JPEG into AVI, H.264 into MP4 by ffmpeg. It is open before a planned start,
     /// and the first frame is the one that was sampled last at the instant.
@@ -265,10 +265,10 @@ impl Take {
         let file = File::create_new(part).context("cannot make a file")?;
         let mut out = avi::Writer::new(file, Stills::SIZE, TEST_RATE)?;
         let mut stills = Stills::new()?;
-        // The frame that holds the instant of the start comes first.
+        // It is locked to the instant of the start: devices whose clocks differ by microseconds would not agree in which
+        // frame of a fixed grid an instant near its lines lies, and be a whole frame apart.
         let begin = self.times.target_start.unwrap_or(self.actual);
-        let first = begin.as_nanos().div_euclid(PERIOD_NS);
-        let capture = |frame: u32| UnixTime::from_nanos((first + i64::from(frame)) * PERIOD_NS);
+        let capture = |frame: u32| begin.offset_by(i64::from(frame) * PERIOD_NS);
         self.times.first_frame = Some(capture(0));
         let mut next = 0_u32;
         loop {

@@ -1,16 +1,14 @@
 //! Peers that lie, and people and strangers that ask for what they shall not have.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::{Desk, PATIENCE, device, spawn};
 use multicam_programs::controller::Line;
 use serde_json::{Value, json};
-use support::{Desk, PATIENCE, device, spawn};
 
 /// A device that lists one file and answers every GET_VIDEO with these bytes and the end of the connection.
 fn liar(listed: &str, answer: Vec<u8>) -> String {
@@ -139,6 +137,7 @@ fn a_device_gives_only_what_is_its_own() {
 
 #[test]
 fn strangers_lock_nobody_out() {
+    driver::cli::raise_descriptor_limit();
     let dir = tempfile::tempdir().unwrap();
     let device = device(dir.path(), "Dev-1");
     let desk = Desk::new([&device]);

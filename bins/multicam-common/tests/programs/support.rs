@@ -1,5 +1,4 @@
 //! What several tests need.
-#![allow(dead_code, reason = "each test uses a part")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,17 +1,15 @@
 //! Where a device has the time from, and what it does not believe.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::{PATIENCE, Running, spawn, start};
 use multicam_common::UnixTime;
 use multicam_common::ntp::respond;
 use serde_json::{Value, json};
-use support::{PATIENCE, Running, spawn, start};
 
 fn device(dir: &Path, arguments: &[&str]) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-device"));

@@ -1,14 +1,12 @@
 //! Whole cycles of the real programs: ours with ours, with each original device, with each original controller.
 
-mod support;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::{Desk, Running, device, start};
 use multicam_programs::emulate::content;
 use multicam_programs::{avi, still};
 use serde_json::Value;
-use support::{Desk, Running, device, start};
 
 fn emulated(peer: &str) -> Running {
     start(env!("CARGO_BIN_EXE_multicam-tool"), &["emulate", "--peer", peer, "--device-id", peer])
@@ -42,7 +40,9 @@ fn ours_with_ours() {
         first.push(marks.time_ns);
         let target = entry["targetStart"].as_f64().unwrap();
         let begins = marks.time_ns as f64 / 1e9;
-        assert!((-0.001..0.041).contains(&(target - begins)), "it holds the instant: {target} {begins}");
+        assert!((target - begins).abs() < 1e-6, "it is at the instant: {target} {begins}");
+        let told = entry["firstFrame"].as_f64().unwrap();
+        assert!((told - begins).abs() < 1e-6, "and that is told: {told} {begins}");
     }
     let spread = first.iter().max().unwrap() - first.iter().min().unwrap();
     assert!(spread <= 20_000_000, "{spread} ns");

@@ -1,7 +1,5 @@
 //! Transfers that are cut off, and that have no room: what arrives is whole, and what is at the device stays.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,8 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::support::{Desk, PATIENCE, Running, device, spawn};
 use multicam_programs::emulate::content;
-use support::{Desk, PATIENCE, Running, device, spawn};
 
 const NAME: &str = "Dev-1_1729000000123.mp4";
 const SIZE: usize = 1 << 20;
