@@ -424,10 +424,11 @@ impl World {
                 let received = Stamp::clock(self.now);
                 machine.handle_input(self.now, Peer::Udp(peer), Told::Datagram { data, received });
             }
-            _ => {
+            op::STEP => {
                 let step = i64::from(input.u16()) * 1_000_000;
                 machine.handle_wall_clock(self.now, 1_729_000_000_000_000_000 + step);
             }
+            _ => {}
         }
         None
     }

@@ -45,8 +45,8 @@ pub(super) fn add(seeds: &mut Seeds) {
         "a.mp4", "Mountain-A1B2C3D4_1729000000123.mp4", "../a", "/a", "a\0", "C:a", "..", "multiCam-oak-1 (2)", "1729000003.5",
         "1.7290000035E9", "-1e-7",
     ];
-    for name in names {
-        seeds.add("multicam_name", name, name.into());
+    for (n, name) in names.into_iter().enumerate() {
+        seeds.add("multicam_name", &format!("name {n}"), name.into());
     }
     let mut answer = vec![0x24, 2, 6, 0xec, 0, 0, 0, 0, 0, 0, 0, 66, b'L', b'O', b'C', b'L'];
     answer.extend([0xea, 0xb5, 0x7c, 0x80, 0, 0, 0, 0].repeat(4));

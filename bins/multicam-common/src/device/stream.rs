@@ -203,22 +203,30 @@ impl Out {
 /// H.264 into MP4, with an edit list that hides the first frames.
 fn pack(bare: &Path, packed: &Path, millihertz: u32, hidden: usize) -> Result<()> {
     let rate = format!("{millihertz}/1000");
-    // Half a frame more than the hidden ones, so that no rounding shows one of them.
-    let early = (hidden as f64 - if hidden == 0 { 0.0 } else { 0.5 }) * 1000.0 / f64::from(millihertz);
-    let status = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "h264", "-framerate", &rate])
-        .args(["-itsoffset", &format!("{:.6}", -early), "-i"])
-        .arg(bare)
-        .args(["-c", "copy", "-avoid_negative_ts", "disabled", "-f", "mp4", "-y"])
-        .arg(packed)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .context("ffmpeg cannot be started")?;
-    if !status.success() {
-        bail!("ffmpeg: {status}");
+    if hidden == 0 {
+        ffmpeg(&["-f", "h264", "-framerate", &rate], bare, packed)?;
+    } else {
+        // A bare stream has no times to cut at: they come with the first packing, the cut with the second.
+        let timed = packed.with_extension("timed");
+        // Half a frame before the first to be shown, so that no rounding moves the cut.
+        let cut = (hidden as f64 - 0.5) * 1000.0 / f64::from(millihertz);
+        let both = ffmpeg(&["-f", "h264", "-framerate", &rate], bare, &timed)
+            .and_then(|()| ffmpeg(&["-ss", &format!("{cut:.6}")], &timed, packed));
+        let _ = std::fs::remove_file(&timed);
+        both?;
     }
     File::open(packed).and_then(|f| f.sync_all()).context("ffmpeg has left no file")
+}
+
+fn ffmpeg(input: &[&str], from: &Path, to: &Path) -> Result<()> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-loglevel", "error"]).args(input).arg("-i").arg(from);
+    command.args(["-c", "copy", "-f", "mp4", "-y"]).arg(to);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    match command.status().context("ffmpeg cannot be started")? {
+        status if status.success() => Ok(()),
+        status => bail!("ffmpeg: {status}"),
+    }
 }
 
 /// Between looks at whether it is stopped.

@@ -46,6 +46,9 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// What is done to an answer.
+type Spoil = fn(&mut [u8; 48]);
+
 /// A time server that spoils its answers.
 struct Server {
     port: u16,
@@ -53,7 +56,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(spoil: fn(&mut [u8; 48])) -> Self {
+    fn start(spoil: Spoil) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let (said, answers) = std::sync::mpsc::channel();
@@ -79,7 +82,7 @@ impl Server {
 #[test]
 fn answers_that_are_not_believed() {
     let dir = tempfile::tempdir().unwrap();
-    let spoilers: [(&str, fn(&mut [u8; 48])); 5] = [
+    let spoilers: [(&str, Spoil); 5] = [
         ("no transmit timestamp", |a| a[40..48].fill(0)),
         ("of another question", |a| a[31] ^= 1),
         ("stratum 0", |a| a[1] = 0),

@@ -110,7 +110,10 @@ impl Controller {
             self.close(conn, Closing::Now);
         }
         for job in device.current.into_iter().map(|c| c.job).chain(device.queue) {
-            self.fail_job(key, &job, Failure::Gone);
+            // The STOP behind it speaks for both.
+            if job.kind != JobKind::BeforeStop {
+                self.fail_job(key, &job, Failure::Gone);
+            }
         }
     }
 
