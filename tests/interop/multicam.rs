@@ -1,9 +1,9 @@
-//! Recording devices with foreign tools: chrony's time, zeroconf, the validator of the
+//! Recording devices with foreign tools: chrony's time, clocks that libfaketime sets wrong, zeroconf, the validator of the
 //! OpenAPI document. What takes long or needs quiet is in `scripts/multicam-*.sh` and `multicam-load clocks`.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,61 @@ fn the_time_of_a_chrony_that_is_slow() {
         assert!(offset.abs() <= error, "{clock}");
         // Who takes chrony's time for the network's cannot bind it closer than this.
         if error < 1.35e-3 { Ok(()) } else { Err(clock.to_string()) }
+    });
+}
+
+fn libfaketime() -> Option<PathBuf> {
+    let found = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().find_map(|entry| {
+        let path = entry.path().join("faketime/libfaketimeMT.so.1");
+        path.exists().then_some(path)
+    });
+    peer("libfaketime", || found.is_some()).then_some(found).flatten()
+}
+
+#[test]
+fn devices_whose_clocks_are_wrong_start_together() {
+    let Some(library) = libfaketime() else { return };
+    let library = library.to_str().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ahead = [("0", 0.0), ("+0.25", 0.25), ("+5", 5.0)];
+    let devices: Vec<_> = ahead
+        .iter()
+        .map(|(text, _)| {
+            let environment = [("LD_PRELOAD", library), ("FAKETIME", *text)];
+            let environment = if *text == "0" { &[][..] } else { &environment };
+            let name = format!("Ahead{text}").replace(['+', '.'], "-");
+            device(&dir.path().join(&name), &["--clock", "system", "--device-id", &name], environment)
+        })
+        .collect();
+    let controller = |arguments: &[&str]| {
+        let mut command = Command::new(program("multicam-controller"));
+        command.current_dir(dir.path()).arg("--json");
+        for (_, address) in &devices {
+            command.args(["--device", address]);
+        }
+        let output = command.args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    in_time(|| {
+        let target = controller(&["start", "--in", "1"])[0]["targetStartNs"].as_i64().unwrap();
+        let end = Instant::now() + PATIENCE;
+        while !controller(&["status"]).iter().all(|d| d["status"] == "recording") {
+            assert!(Instant::now() < end, "they do not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let stopped = controller(&["stop"]);
+        let mut wrong = Ok(());
+        for (take, (text, ahead)) in stopped.iter().zip(ahead) {
+            let actual = take["actualStartNs"].as_i64().unwrap();
+            let late = (actual - target) as f64 / 1e9 - ahead;
+            println!("{text} s ahead: {:.0} us late", late * 1e6);
+            if late.abs() > 0.02 {
+                wrong = Err(format!("{text} s ahead: {late} s late"));
+            }
+        }
+        wrong
     });
 }
 

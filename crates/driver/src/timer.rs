@@ -3,8 +3,13 @@
 //! The runtime's timer wheel counts in milliseconds. One thread for each machine waits on a condition variable with a
 //! timeout instead, calls the machine itself when the time has come, and writes what it says: no hop through the
 //! runtime lies between the deadline and the socket.
+//!
+//! On Linux it waits on a timer of the kernel's that is told how long, not until when: a clock that is faked for a program
+//! (libfaketime) may have nothing in common with the kernel's.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+#[cfg(not(target_os = "linux"))]
+use std::sync::Condvar;
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use machine::{Instant, Machine};
@@ -20,7 +25,7 @@ const WALL_STEP_NS: u64 = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     plan: Mutex<Plan>,
-    changed: Condvar,
+    alarm: Alarm,
 }
 
 #[derive(Debug, Default)]
@@ -36,19 +41,18 @@ impl Timer {
     pub(crate) fn plan(&self, deadline: Option<Instant>) {
         let mut plan = self.lock();
         plan.deadline = deadline;
-        let wake = match (deadline, plan.sleeping_until) {
-            (Some(d), Some(s)) => d < s,
-            _ => false,
-        };
-        drop(plan);
-        if wake {
-            self.changed.notify_one();
+        if let (Some(deadline), Some(until)) = (deadline, plan.sleeping_until)
+            && deadline < until
+        {
+            plan.sleeping_until = Some(deadline);
+            self.alarm.set(deadline.saturating_since(clock::now()));
         }
     }
 
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_one();
+        let mut plan = self.lock();
+        plan.ended = true;
+        self.alarm.set(Duration::ZERO);
     }
 
     /// Sleeps until the deadline or until `latest`; false: the driver has ended.
@@ -65,12 +69,74 @@ impl Timer {
                 return true;
             }
             plan.sleeping_until = Some(until);
-            plan = self.changed.wait_timeout(plan, left).unwrap_or_else(PoisonError::into_inner).0;
+            // Whoever plans something earlier finds it set.
+            self.alarm.set(left);
+            drop(plan);
+            self.alarm.wait();
+            plan = self.lock();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes one thread after a while. Setting it anew, which is done under the plan's lock, changes when.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Default)]
+struct Alarm(std::sync::OnceLock<Option<nix::sys::timerfd::TimerFd>>);
+
+#[cfg(target_os = "linux")]
+impl Alarm {
+    fn set(&self, after: Duration) {
+        use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};
+        // Nothing at all would never come.
+        let after = after.max(Duration::from_nanos(1));
+        if let Some(timer) = self.timer() {
+            let _ = timer.set(Expiration::OneShot(after.into()), TimerSetTimeFlags::empty());
+        }
+    }
+
+    fn wait(&self) {
+        match self.timer() {
+            // A signal ends it early, which does no harm.
+            Some(timer) => {
+                let _ = timer.wait();
+            }
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+
+    /// `None`: the process has too many files open.
+    fn timer(&self) -> Option<&nix::sys::timerfd::TimerFd> {
+        use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
+        self.0.get_or_init(|| TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC).ok()).as_ref()
+    }
+}
+
+/// Wakes one thread after a while.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, Default)]
+struct Alarm {
+    until: Mutex<Option<std::time::Instant>>,
+    changed: Condvar,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    fn set(&self, after: Duration) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(std::time::Instant::now() + after);
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(left) = until.and_then(|at| at.checked_duration_since(std::time::Instant::now())) {
+            until = self.changed.wait_timeout(until, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *until = None;
     }
 }
 
