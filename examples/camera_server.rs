@@ -24,7 +24,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let stop = shutdown::on_signals();
 
-    // Called once a tick, whoever listens; it must not block.
+    // Called whenever something is to be sent; it must not block.
     let source = ValueSource::Custom(Box::new(|_tick| tenths_of_load()));
     let config = ServerConfig::new(driver::seed()).with_source(source).with_rate(10);
     let (server, mut events) = Driver::start(Server::new(config), Limits::default());

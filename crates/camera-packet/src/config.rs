@@ -181,7 +181,8 @@ pub enum ValueSource {
     Constant(u8),
     /// 0, 1, 2, … with the number of the tick, round at 256.
     Counter,
-    /// Yours: called once a tick with the tick's number. It must not block.
+    /// Yours: called with the number of the tick whenever something is to be sent, more than once a tick if there are many
+    /// clients, who get theirs one after the other. It must not block.
     Custom(Box<dyn FnMut(u64) -> u8 + Send>),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | Door | What happens |
 //! |---|---|
-//! | [`DATA`] (5000) | telemetry on an exact grid, one encoding for all; subscriptions |
+//! | [`DATA`] (5000) | telemetry on exact grids, one encoding for all clients of each; subscriptions |
 //! | [`SETTINGS`] (5001) | queries answered in order, updates applied at once and reported |
 //! | [`AUTH`] (5002) | one password or one SCRAM exchange, answered, then closed |
 //!
@@ -36,7 +36,7 @@ use crate::secret::PasswordDigest;
 use crate::settings::SettingsBlock;
 use access::Grants;
 use auth::{Failures, Phase};
-use ticks::{Group, Ticks};
+use ticks::{Form, Group, Ticks};
 
 /// Port 5000.
 pub const DATA: Service = Service(0);
@@ -349,9 +349,9 @@ impl Server {
             self.grants.hold(conn.remote);
         }
         if conn.service == DATA {
-            let group = Group { rate_hz: self.ticks.rate_hz(), extended: false };
+            let form = Form { rate_hz: self.ticks.rate_hz(), extended: false };
+            let group = self.ticks.join(now, id, form);
             conn.state = State::Data(group);
-            self.ticks.join(now, id, group);
             // The first at once, as from the original; the rest on the grid.
             self.send_telemetry(now, id, group);
         } else {
