@@ -2,12 +2,14 @@
 //!
 //! * `cargo run --release -p benches --bin report`: everything that README.md claims, in one go;
 //! * `cargo bench -p benches`: the same contests under criterion, for work on one of them;
+//! * `cargo run --release -p benches --bin camera-load -- --help`: loads a camera server's telemetry port;
 //! * `cargo run --release -p benches --bin css-load -- --help`: loads the companion screen programs;
 //! * `cargo run --release -p benches --bin multicam-load -- --help`: starts, transfers and kills recording devices;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients
 //!   (`smpte-floor` is the least that such a server can do);
 //! * `cargo run --release -p benches --bin rtsp-load -- --help`: loads an RTSP server with many readers.
 
+pub mod camera;
 mod clock;
 pub mod contest;
 pub mod contests;

@@ -57,7 +57,9 @@ const CAMERA: &[Figure] = &[
     figure("deviation_p50_ms", "period off by, half, ms", 2),
     figure("deviation_p99_ms", "period off by, 99 %, ms", 2),
     figure("deviation_p99_9_ms", "period off by, 99.9 %, ms", 2),
+    figure("floor_deviation_p99_9_ms", "the same of a plain loop of writes, ms", 2),
     figure("cpu_us_per_frame", "CPU a frame, µs", 2),
+    figure("floor_cpu_us_per_frame", "the same of the loop, µs", 2),
     figure("cores", "cores", 3),
     figure("resident_mib", "memory, MiB", 1),
 ];
@@ -127,13 +129,13 @@ pub const ALL: &[Load] = &[
     },
     Load {
         what: "camera telemetry, 500 clients, 24 frames/s",
-        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "500"],
+        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "500", "--floor"],
         figures: CAMERA,
         growth: None,
     },
     Load {
         what: "camera telemetry, 1000 clients, 24 frames/s",
-        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "1000"],
+        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "1000", "--floor"],
         figures: CAMERA,
         growth: Some(Growth {
             option: "--clients",

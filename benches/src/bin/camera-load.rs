@@ -1,34 +1,20 @@
 //! Loads a camera server's telemetry port with many clients and says how exact it stays.
 //!
 //! ```text
-//! cargo run --release -p benches --bin camera-load -- --spawn target/release/camera-server --clients 1000
+//! cargo run --release -p benches --bin camera-load -- --spawn target/release/camera-server --clients 1000 --floor
 //! ```
 //!
 //! Any server of the protocol can be measured: clients only listen. A *period deviation* is how far the time between two
 //! frames of one client is from the exact period; the *mean rate* is over all clients from first frame to last, its
 //! deviation in parts per million (on this machine's clock); *delivered* are the frames that came of those that the exact
-//! rate makes.
-//!
-//! One thread reads all sockets. Between two ticks it sleeps, but from a frame until a millisecond after the last it looks
-//! for more without sleeping: otherwise a part of what is measured would be the time that a processor takes to wake this
-//! program.
+//! rate makes. A frame has come when the client's kernel has it (Linux; elsewhere when it is read); how much later this
+//! program got to read it is told as *read late*.
 
-use std::cell::Cell;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use benches::{Usage, percentile};
-use camera_packet::codec::{Bounds, Decoder, DecoderConfig, Event};
-use camera_packet::packet::Kind;
+use anyhow::{Result, ensure};
+use benches::camera::{self, Load, Report, Server};
 use clap::Parser;
-use machine::Instant;
-use serde_json::json;
-use tokio::net::TcpStream;
-use tokio::sync::{Barrier, Notify};
-use tokio::task::LocalSet;
 
 /// Load a camera server's telemetry port and measure it
 #[derive(Parser)]
@@ -52,187 +38,70 @@ struct Options {
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
+    /// Then measure a bare loop that writes the same frames to as many clients, to see what the machine itself adds
+    #[arg(long)]
+    floor: bool,
+    /// In how many turns a period the bare loop writes; default as camera-server
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    floor_turns: Option<u32>,
+    /// Be the bare loop
+    #[arg(long, hide = true)]
+    serve_floor: bool,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
 }
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn main() -> Result<()> {
-    let mut options = Options::parse();
+    let options = Options::parse();
     ensure!(options.clients > 0, "--clients: at least one");
     driver::cli::raise_descriptor_limit();
-    let server = options.spawn.as_deref().map(|program| spawn(program, &options)).transpose()?;
-    if let Some((child, address)) = &server {
-        options.server.clone_from(address);
-        options.pid = Some(child.0.id());
+    let turns = options.floor_turns.unwrap_or_else(|| camera::turns(options.clients));
+    if options.serve_floor {
+        return camera::serve(options.clients, options.rate, turns);
     }
-    // The sockets are looked at after every few tasks, not after 61.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(4).build()?;
-    let report = LocalSet::new().block_on(&runtime, run(&options))?;
-    println!("{report}");
+    let mut report = Report::default();
+    report.put("clients", options.clients);
+    report.put("rate", options.rate);
+    report.put("seconds", options.seconds);
+    report.put_all(
+        "",
+        match &options.spawn {
+            Some(program) => spawned(&options, program)?,
+            None => measure(&options, options.server.clone(), options.pid)?,
+        },
+    );
+    if options.floor {
+        report.put_all("floor_", floor(&options, turns)?);
+    }
+    println!("{}", if options.json { report.to_json() } else { report.to_lines() });
     Ok(())
 }
 
-fn spawn(program: &str, options: &Options) -> Result<(Server, String)> {
+fn spawned(options: &Options, program: &str) -> Result<Report> {
     let (most, rate) = ((options.clients + 16).to_string(), options.rate.to_string());
-    let mut child = Command::new(program)
-        .args(["--host", "127.0.0.1", "--data-port", "0", "--settings-port", "0", "--auth-port", "0"])
-        .args(["--source", "none", "--max-clients", &most, "--rate", &rate, "--log-level", "WARNING"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("--spawn: cannot start '{program}'"))?;
-    let out = child.stdout.take().context("stdout")?;
-    let server = Server(child);
-    for line in BufReader::new(out).lines() {
-        let line = line?;
-        if let Some(address) = line.strip_prefix("listening on ").and_then(|l| l.strip_suffix(" (data)")) {
-            return Ok((server, address.to_owned()));
-        }
-    }
-    bail!("--spawn: '{program}' did not say where it listens")
+    let mut arguments = vec!["--host", "127.0.0.1", "--data-port", "0", "--settings-port", "0"];
+    arguments.extend(["--auth-port", "0", "--source", "none", "--log-level", "WARNING"]);
+    arguments.extend(["--max-clients", &most, "--rate", &rate]);
+    let mut server = Server::start(program, &arguments)?;
+    let address = server.data_address()?;
+    measure(options, address, Some(server.pid()))
 }
 
-async fn run(options: &Options) -> Result<String> {
-    let measured = Duration::from_secs_f64(options.seconds);
-    let joined = Rc::new(Barrier::new(options.clients + 1));
-    let awake = Rc::new(Awake::default());
-    tokio::task::spawn_local(awake.clone().keep());
-    let mut clients = Vec::new();
-    for _ in 0..options.clients {
-        let stream = TcpStream::connect(&options.server)
-            .await
-            .with_context(|| format!("cannot connect to {}", options.server))?;
-        stream.set_nodelay(true)?;
-        let (joined, awake) = (joined.clone(), awake.clone());
-        clients
-            .push(tokio::task::spawn_local(async move { follow(stream, measured, &joined, &awake).await }));
-    }
-    joined.wait().await;
-    // The first second is left out: everything is still warming up.
-    tokio::time::sleep(WARM_UP).await;
-    let before = options.pid.and_then(Usage::of);
-    let mut arrivals = Vec::new();
-    for client in clients {
-        arrivals.push(client.await??);
-    }
-    let after = options.pid.and_then(Usage::of);
-    report(options, &arrivals, before.zip(after))
+fn floor(options: &Options, turns: u32) -> Result<Report> {
+    let numbers = [options.clients.to_string(), options.rate.to_string(), turns.to_string()];
+    let [clients, rate, turns] = numbers.each_ref().map(String::as_str);
+    let program = std::env::current_exe()?;
+    let mut server = Server::start(
+        &program.to_string_lossy(),
+        &["--serve-floor", "--clients", clients, "--rate", rate, "--floor-turns", turns],
+    )?;
+    let address = server.data_address()?;
+    measure(options, address, Some(server.pid()))
 }
 
-/// When each frame came whole to one client.
-async fn follow(stream: TcpStream, time: Duration, joined: &Barrier, awake: &Awake) -> Result<Vec<Instant>> {
-    let mut decoder = Decoder::new(DecoderConfig::new(Bounds::DATA_CLIENT));
-    let mut buffer = [0; 4096];
-    let mut arrivals = Vec::new();
-    joined.wait().await;
-    let begin = driver::now() + WARM_UP;
-    let end = begin + time;
-    loop {
-        stream.readable().await?;
-        let n = match stream.try_read(&mut buffer) {
-            Ok(0) => bail!("the server closed a connection"),
-            Ok(n) => n,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let now = driver::now();
-        awake.note(now);
-        if now >= end {
-            return Ok(arrivals);
-        }
-        let mut feed = decoder.feed(now, &buffer[..n]);
-        while let Some(event) = feed.next() {
-            match event {
-                Event::Frame(frame) if frame.kind == Kind::DATA => {
-                    if now >= begin {
-                        arrivals.push(now);
-                    }
-                }
-                other => bail!("the server sent something else: {other:?}"),
-            }
-        }
-    }
+fn measure(options: &Options, server: String, pid: Option<u32>) -> Result<Report> {
+    let time = Duration::from_secs_f64(options.seconds);
+    let arrivals = camera::measure(&Load { server, pid, clients: options.clients, time })?;
+    Report::of(&arrivals, options.rate, options.seconds)
 }
-
-fn report(options: &Options, arrivals: &[Vec<Instant>], usage: Option<(Usage, Usage)>) -> Result<String> {
-    let period_ns = 1e9 / f64::from(options.rate);
-    let frames: usize = arrivals.iter().map(Vec::len).sum();
-    let (mut deviations, mut rates, mut expected) = (Vec::with_capacity(frames), Vec::new(), 0.0);
-    for client in arrivals {
-        let (Some(&first), Some(&last)) = (client.first(), client.last()) else {
-            bail!("a client heard nothing; is --rate right?")
-        };
-        let span = last.saturating_since(first).as_nanos() as f64;
-        // The periods that really passed, whatever was left out.
-        let periods = (span / period_ns).round();
-        expected += periods + 1.0;
-        rates.push(periods * 1e9 / span.max(1.0));
-        deviations.extend(client.windows(2).map(|pair| {
-            let between = pair[1].saturating_since(pair[0]).as_nanos() as f64;
-            (between - period_ns).abs() / 1e6
-        }));
-    }
-    deviations.sort_by(f64::total_cmp);
-    let mean = rates.iter().sum::<f64>() / rates.len() as f64;
-    let mut report = json!({
-        "clients": options.clients,
-        "rate": options.rate,
-        "seconds": options.seconds,
-        "frames": frames,
-        "delivered_percent": 100.0 * frames as f64 / expected,
-        "mean_rate_hz": mean,
-        "mean_rate_ppm": (mean / f64::from(options.rate) - 1.0) * 1e6,
-        "deviation_p50_ms": percentile(&deviations, 0.5),
-        "deviation_p99_ms": percentile(&deviations, 0.99),
-        "deviation_p99_9_ms": percentile(&deviations, 0.999),
-        "deviation_max_ms": percentile(&deviations, 1.0),
-    });
-    if let Some((before, after)) = usage {
-        let cpu = (after.cpu - before.cpu).as_secs_f64();
-        report["cpu_us_per_frame"] = json!(cpu * 1e6 / frames.max(1) as f64);
-        report["cores"] = json!(cpu / options.seconds);
-        report["resident_mib"] = json!(after.resident_kib as f64 / 1024.0);
-    }
-    if options.json {
-        return Ok(report.to_string());
-    }
-    let lines = report.as_object().into_iter().flatten().map(|(key, value)| match value.as_f64() {
-        Some(number) if !value.is_u64() => format!("{key:20} {number:.3}"),
-        _ => format!("{key:20} {value}"),
-    });
-    Ok(lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// Keeps the program from sleeping while a tick's frames come in.
-#[derive(Default)]
-struct Awake {
-    last: Cell<Instant>,
-    frame: Notify,
-}
-
-impl Awake {
-    fn note(&self, now: Instant) {
-        self.last.set(now);
-        self.frame.notify_one();
-    }
-
-    async fn keep(self: Rc<Self>) {
-        loop {
-            self.frame.notified().await;
-            while driver::now().saturating_since(self.last.get()) < Duration::from_millis(1) {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-}
-
-const WARM_UP: Duration = Duration::from_secs(1);
