@@ -4,9 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use camera_packet::codec::{Checksum, Resync};
-use camera_packet::config::{Access, DEFAULT_PASSWORD, ServerConfig};
+use camera_packet::config::{Access, DEFAULT_PASSWORD, MAX_PASSWORD, ServerConfig};
 use camera_packet::settings::{Clamp, SettingsBlock};
 use clap::{Args, ValueEnum};
 use driver::cli;
@@ -198,32 +198,44 @@ impl Options {
         };
         let password_hash = self.password_hash;
         if let Some(hash) = &password_hash {
-            crate::serve::check_hash(hash).context("--password-hash")?;
+            crate::serve::check_hash(hash).context("--password-hash").map_err(cli::usage)?;
         }
-        let password = match &password_hash {
-            Some(_) => None,
-            None => {
-                let given = self.password.or_else(|| env("AUTH_PASSWORD")).or(file.password);
-                Some(given.unwrap_or_else(|| String::from_utf8_lossy(DEFAULT_PASSWORD).into_owned()))
+        let layers = [
+            ("--password", self.password),
+            ("AUTH_PASSWORD", env("AUTH_PASSWORD")),
+            ("auth.default_password", file.password),
+        ];
+        let password = match (&password_hash, first(layers)) {
+            (Some(_), _) => None,
+            (None, None) => Some(String::from_utf8_lossy(DEFAULT_PASSWORD).into_owned()),
+            (None, Some((_, given))) if (1..=MAX_PASSWORD).contains(&given.len()) => Some(given),
+            (None, Some((from, given))) => {
+                let error = anyhow!("{from}: {} bytes; 1 to {MAX_PASSWORD} are allowed", given.len());
+                return Err(if from.starts_with("--") { cli::usage(error) } else { error });
             }
         };
-        if let Some(len) = password.as_ref().map(String::len)
-            && !(1..=camera_packet::config::MAX_PASSWORD).contains(&len)
-        {
-            bail!("--password: {len} bytes; 1 to 1024 are allowed");
-        }
         let is_default = password.as_ref().is_some_and(|p| p.as_bytes() == DEFAULT_PASSWORD);
-        let host = self.host.or_else(|| env("SERVER_HOST")).or(file.host);
-        let host = host.unwrap_or_else(|| if is_default { "127.0.0.1".into() } else { "0.0.0.0".into() });
+        let layers = [("--host", self.host), ("SERVER_HOST", env("SERVER_HOST")), ("server.host", file.host)];
+        let host = first(layers)
+            .unwrap_or_else(|| ("--host", if is_default { "127.0.0.1".into() } else { "0.0.0.0".into() }));
         let ports = [
-            ("--data-port", self.data_port, "DATA_PORT", file.data_port, "5000"),
-            ("--settings-port", self.settings_port, "SETTINGS_PORT", file.settings_port, "5001"),
-            ("--auth-port", self.auth_port, "AUTH_PORT", file.auth_port, "5002"),
+            (("--data-port", self.data_port), "DATA_PORT", ("server.data_port", file.data_port), "5000"),
+            (
+                ("--settings-port", self.settings_port),
+                "SETTINGS_PORT",
+                ("server.settings_port", file.settings_port),
+                "5001",
+            ),
+            (("--auth-port", self.auth_port), "AUTH_PORT", ("server.auth_port", file.auth_port), "5002"),
         ];
         let mut addresses = Vec::new();
-        for (option, given, variable, from_file, default) in ports {
-            let given = given.or_else(|| env(variable)).or(from_file);
-            addresses.push(address(option, &host, given.as_deref().unwrap_or(default))?);
+        for (option, variable, key, default) in ports {
+            let given = first([option, (variable, env(variable)), key]);
+            let (from, text) = given.unwrap_or((variable, default.into()));
+            // Only what is wrong on the command line is wrong usage.
+            let unmarked =
+                |error: anyhow::Error| if from.starts_with("--") { error } else { anyhow!("{error:#}") };
+            addresses.push(address(from, (host.0, &host.1), &text).map_err(unmarked)?);
         }
         let addresses: [SocketAddr; 3] = addresses.try_into().map_err(|_| anyhow::anyhow!("three ports"))?;
         let rtsp = match self.rtsp {
@@ -282,10 +294,15 @@ impl Options {
         pipeline.publisher = file.publisher.unwrap_or(pipeline.publisher);
         pipeline.publisher_extra = file.publisher_extra;
 
-        let log_level = self.log_level.or_else(|| env("LOG_LEVEL")).or(file.log_level);
-        let log_level = log_level.unwrap_or_else(|| "INFO".into());
-        let log_level = logging::level(&log_level).with_context(|| {
-            format!("--log-level: '{log_level}' is not DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        let layers = [
+            ("--log-level", self.log_level),
+            ("LOG_LEVEL", env("LOG_LEVEL")),
+            ("logging.level", file.log_level),
+        ];
+        let (from, level) = first(layers).unwrap_or(("", "INFO".into()));
+        let log_level = logging::level(&level).ok_or_else(|| {
+            let error = anyhow!("{from}: '{level}' is not DEBUG, INFO, WARNING, ERROR or CRITICAL");
+            if from.starts_with("--") { cli::usage(error) } else { error }
         })?;
         Ok(Setup {
             addresses,
@@ -350,17 +367,23 @@ impl Setup {
     }
 }
 
-/// `PORT` at `host`, or `HOST:PORT`.
+/// The highest layer that says something, and its name.
+fn first<const N: usize>(layers: [(&'static str, Option<String>); N]) -> Option<(&'static str, String)> {
+    layers.into_iter().find_map(|(name, value)| Some((name, value?)))
+}
+
+/// `PORT` at a host, or `HOST:PORT`. Option and host come with the names of what gave them.
 ///
 /// # Errors
-/// With one line that names the option.
-pub fn address(option: &str, host: &str, text: &str) -> Result<SocketAddr> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host.trim_start_matches('[').trim_end_matches(']'), port),
-        None => (host, text),
+/// With one line that names the option; it is wrong usage if that is no port.
+pub fn address(option: &str, (host_from, host): (&str, &str), text: &str) -> Result<SocketAddr> {
+    let (from, host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (option, host.trim_start_matches('[').trim_end_matches(']'), port),
+        None => (host_from, host, text),
     };
-    let port = port.parse().ok().with_context(|| format!("{option}: '{text}' is not a port"))?;
-    cli::resolve(option, host, port)
+    let wrong = || cli::usage(anyhow!("{option}: '{text}' is not a port (0 to 65535), nor HOST:PORT"));
+    let port = port.parse().ok().ok_or_else(wrong)?;
+    cli::resolve(from, host, port)
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -431,12 +454,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be() {
-        assert!(error(Options::default(), &[("DATA_PORT", "x")]).contains("--data-port"));
-        assert!(error(Options::default(), &[("LOG_LEVEL", "loud")]).contains("loud"));
+        assert!(error(Options::default(), &[("DATA_PORT", "x")]).contains("DATA_PORT: 'x'"));
+        assert!(error(Options::default(), &[("LOG_LEVEL", "loud")]).contains("LOG_LEVEL: 'loud'"));
         let hash = Options { password_hash: Some("plain".into()), ..Options::default() };
         assert!(error(hash, &[]).contains("--password-hash"));
         let long = Options { password: Some("x".repeat(1025)), ..Options::default() };
         assert!(error(long, &[]).contains("1025"));
-        assert_eq!(address("--p", "127.0.0.1", "[::1]:9").unwrap().to_string(), "[::1]:9");
+        assert_eq!(address("--p", ("--host", "127.0.0.1"), "[::1]:9").unwrap().to_string(), "[::1]:9");
     }
 }

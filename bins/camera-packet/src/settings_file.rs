@@ -22,7 +22,12 @@ pub enum FileError {
     /// It cannot be read.
     Read(io::Error),
     /// It is not JSON.
-    Json(serde_json::Error),
+    Json {
+        /// What is wrong, and where.
+        error: serde_json::Error,
+        /// The last key before that place.
+        key: Option<String>,
+    },
     /// It is JSON, but not an object.
     NotAnObject,
     /// A key has a value of another type than it should.
@@ -38,7 +43,8 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => write!(f, "cannot be read: {error}"),
-            Self::Json(error) => write!(f, "is not JSON: {error}"),
+            Self::Json { error, key: None } => write!(f, "is not JSON: {error}"),
+            Self::Json { error, key: Some(key) } => write!(f, "is not JSON at key '{key}': {error}"),
             Self::NotAnObject => f.write_str("is not a JSON object"),
             Self::Type { key, wanted } => write!(f, "key '{key}' is not {wanted}"),
         }
@@ -54,10 +60,34 @@ pub(crate) fn object(text: &[u8], warnings: &mut Vec<String>) -> Result<Map<Stri
         warnings.push("is empty: the defaults hold".into());
         return Ok(Map::new());
     }
-    match serde_json::from_slice(text).map_err(FileError::Json)? {
+    let wrong = |error: serde_json::Error| {
+        let before: usize =
+            text.split_inclusive(|b| *b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+        let key = last_key(text.get(..before + error.column()).unwrap_or(text));
+        FileError::Json { error, key }
+    };
+    match serde_json::from_slice(text).map_err(wrong)? {
         Value::Object(map) => Ok(map),
         _ => Err(FileError::NotAnObject),
     }
+}
+
+/// The last string with a colon after it.
+fn last_key(text: &[u8]) -> Option<String> {
+    let (mut key, mut string, mut within, mut escaped) = (None, None, None, false);
+    for (at, c) in text.iter().enumerate() {
+        match (within, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(from), b'"') => (string, within) = (text.get(from..at), None),
+            (Some(_), _) => {}
+            (None, b'"') => within = Some(at + 1),
+            (None, b':') => key = string.take(),
+            (None, _) if c.is_ascii_whitespace() => {}
+            (None, _) => string = None,
+        }
+    }
+    key.map(|key| String::from_utf8_lossy(key).into_owned())
 }
 
 /// Settings from a JSON object, with warnings. Missing keys are as in `base`.
@@ -105,6 +135,7 @@ pub fn parse(
     }
     // Only what the file says, so that bytes which nobody has touched stay as they are.
     let from_file = SettingsBlock::from_values(&values);
+    warn_of_others(&values, from_file, given, warnings);
     let mut block = start.0;
     for ((byte, new), given) in block.iter_mut().zip(from_file.0).zip(given) {
         if given {
@@ -112,6 +143,26 @@ pub fn parse(
         }
     }
     Ok(SettingsBlock(block))
+}
+
+/// Says which values do not fit a byte.
+fn warn_of_others(values: &Values, block: SettingsBlock, given: [bool; 6], warnings: &mut Vec<String>) {
+    let all = |v: &Values| {
+        let (shutter, gain) = (f64::from(v.shutter_us), f64::from(v.gain));
+        [shutter, gain, v.awb_red, v.awb_blue, v.contrast, v.brightness]
+    };
+    let steps = [100.0, 1.0, 0.1, 0.1, 0.1, 1.0 / 127.5];
+    let (wanted, used) = (all(values), all(&block.values()));
+    for (place, key) in KEYS.into_iter().enumerate().filter(|(place, _)| given[*place]) {
+        if (wanted[place] - used[place]).abs() > steps[place] * 1.001 {
+            warnings.push(format!("key '{key}' is {}, {} is used", plain(wanted[place]), plain(used[place])));
+        }
+    }
+}
+
+/// A whole number without decimals, unless it is a very long one.
+fn plain(value: f64) -> String {
+    if value.abs() < 1e15 { value.to_string() } else { format!("{value:?}") }
 }
 
 /// Reads a file of settings; `None` if there is none.
@@ -245,13 +296,13 @@ mod tests {
         assert_eq!(good("\u{feff}{\"gain\": 7}"), ("64070a0a0a7f".into(), 0));
         assert_eq!(
             good(r#"{"shutter":33333,"gain":1.7,"awb_red":1.26,"awb_blue":2.6,"brightness":0.25}"#),
-            ("ff010c1a0a9f".into(), 1)
+            ("ff010c1a0a9f".into(), 2)
         );
         assert_eq!(
             good(r#"{"shutter":1e308,"contrast":1e308,"brightness":-1e308}"#),
-            ("ff010a0aff00".into(), 1)
+            ("ff010a0aff00".into(), 4)
         );
-        assert_eq!(good(r#"{"gain":300,"shutter":-5}"#), ("00ff0a0a0a7f".into(), 1));
+        assert_eq!(good(r#"{"gain":300,"shutter":-5}"#), ("00ff0a0a0a7f".into(), 2));
         // An older version, and a key nobody knows.
         assert_eq!(
             good(r#"{"exposure":5,"gain":3,"awb_red":2,"awb_green":1,"awb_blue":1.5,"x":1}"#),
@@ -264,7 +315,9 @@ mod tests {
             (r#"{"brightness":[0]}"#, "'brightness'"),
             (r#"{"raw":"64010a0a0a7"}"#, "'raw'"),
             (r#"{"raw":7}"#, "'raw'"),
-            (r#"{"gain":NaN}"#, "not JSON"),
+            (r#"{"gain":NaN}"#, "not JSON at key 'gain'"),
+            ("{\"gain\": 1,\n \"awb_red\": 1e999,\n \"shutter\": 3}", "at key 'awb_red'"),
+            (r#"{"gain":1 "x":2}"#, "at key 'gain'"),
             ("[1]", "object"),
             ("{", "not JSON"),
         ] {

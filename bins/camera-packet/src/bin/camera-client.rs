@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use camera_packet::UsageError;
 use camera_packet::config::ClientConfig;
 use camera_packet::dialect::Dialect;
 use camera_programs::client::{self, Assignment, Session};
@@ -93,7 +94,10 @@ async fn main() -> ExitCode {
     let line: CommandLine = cli::parse();
     let ended = line.logging.init(None).map(|()| line);
     match ended {
-        Ok(line) => cli::exit(run(line).await),
+        Ok(line) => {
+            let ended = run(line).await;
+            cli::exit(ended.map_err(|error| cli::usage_if(|cause| cause.is::<UsageError>(), error)))
+        }
         Err(error) => cli::exit(Err(error)),
     }
 }
@@ -106,9 +110,9 @@ async fn run(line: CommandLine) -> Result<()> {
         .with_scram(to.scram)
         .with_allow_plaintext(to.allow_plaintext);
     let addresses = [
-        address("--data-port", &to.host, &to.data_port)?,
-        address("--settings-port", &to.host, &to.settings_port)?,
-        address("--auth-port", &to.host, &to.auth_port)?,
+        address("--data-port", ("--host", &to.host), &to.data_port)?,
+        address("--settings-port", ("--host", &to.host), &to.settings_port)?,
+        address("--auth-port", ("--host", &to.host), &to.auth_port)?,
     ];
     let mut session = Session::start(config, addresses);
     if to.scram && !matches!(line.command, Command::Login | Command::Shell) {

@@ -35,6 +35,9 @@ fn main() -> ExitCode {
     let setup = line.options.resolve(|name| std::env::var(name).ok());
     let ended = setup.and_then(|setup| {
         if line.print_config {
+            for warning in &setup.warnings {
+                eprintln!("warning: {warning}");
+            }
             println!("{:#}", setup.to_json());
             return Ok(());
         }

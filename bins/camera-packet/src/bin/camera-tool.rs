@@ -95,9 +95,9 @@ async fn run(command: Command) -> Result<()> {
         Command::Emulate { generation, host, data_port, settings_port, auth_port } => {
             let stop = driver::shutdown::on_signals();
             let addresses = [
-                address("--data-port", &host, &data_port)?,
-                address("--settings-port", &host, &settings_port)?,
-                address("--auth-port", &host, &auth_port)?,
+                address("--data-port", ("--host", &host), &data_port)?,
+                address("--settings-port", ("--host", &host), &settings_port)?,
+                address("--auth-port", ("--host", &host), &auth_port)?,
             ];
             let emulation = emulate::start(generation, addresses).context("cannot listen")?;
             for (address, role) in emulation.addresses {

@@ -72,8 +72,10 @@ pub enum CommandError {
     Unknown,
     /// Not `KEY=VALUE` with a known key.
     Key,
-    /// The value is not a number (or, of `raw`, not 12 hexadecimal digits).
+    /// The value is not a number.
     Value,
+    /// The value of `raw` is not 12 hexadecimal digits.
+    Raw,
     /// `set` without any.
     Nothing,
 }
@@ -86,6 +88,7 @@ impl fmt::Display for CommandError {
             }
             Self::Key => write!(f, "KEY=VALUE with one of {} or raw", KEYS.join(", ")),
             Self::Value => f.write_str("the value is not a number"),
+            Self::Raw => f.write_str("raw is the six bytes as 12 hexadecimal digits"),
             Self::Nothing => f.write_str("set what? KEY=VALUE..."),
         }
     }
@@ -99,7 +102,7 @@ impl FromStr for Assignment {
     fn from_str(text: &str) -> Result<Self, CommandError> {
         let (key, value) = text.split_once('=').ok_or(CommandError::Key)?;
         if key == "raw" {
-            return block_from_hex(value).map(Self::Raw).ok_or(CommandError::Value);
+            return block_from_hex(value).map(Self::Raw).ok_or(CommandError::Raw);
         }
         let place = KEYS.iter().position(|k| *k == key).ok_or(CommandError::Key)?;
         let value: f64 = value.parse().map_err(|_| CommandError::Value)?;
@@ -165,7 +168,7 @@ mod tests {
             ("set zoom=1", CommandError::Key),
             ("set gain=NaN", CommandError::Value),
             ("set gain=1e999", CommandError::Value),
-            ("set raw=12", CommandError::Value),
+            ("set raw=12", CommandError::Raw),
             ("fly", CommandError::Unknown),
         ] {
             assert_eq!(text.parse::<Line>(), Err(error), "{text}");

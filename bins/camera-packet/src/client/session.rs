@@ -16,14 +16,16 @@ pub struct Session {
     events: Events<Event>,
     addresses: [SocketAddr; 3],
     settings_stand: bool,
+    legacy: bool,
 }
 
 impl Session {
     /// A client without connections, for the addresses of telemetry, settings and authentication. To be called within a
     /// tokio runtime.
     pub fn start(config: ClientConfig, addresses: [SocketAddr; 3]) -> Self {
+        let legacy = config.legacy_server;
         let (driver, events) = Driver::start(Client::new(config), Limits::default());
-        Self { driver, events, addresses, settings_stand: false }
+        Self { driver, events, addresses, settings_stand: false, legacy }
     }
 
     /// A local call.
@@ -72,7 +74,11 @@ impl Session {
     pub async fn next(&mut self, deadline: tokio::time::Instant) -> Result<Event> {
         match timeout_at(deadline, self.next_event()).await {
             Ok(event) => event,
-            Err(_) => bail!("the server does not answer"),
+            Err(_) if self.legacy => bail!(
+                "the server does not answer; a camera-server takes requests of --legacy-server with \
+                 --accept-missing-checksum only"
+            ),
+            Err(_) => bail!("the server does not answer; it may want a login first"),
         }
     }
 
