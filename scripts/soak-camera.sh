@@ -10,7 +10,7 @@ seconds=${1:-600}
 server=${CAMERA_SERVER:-target/release/camera-server}
 url=rtsp://127.0.0.1:${SOAK_PORT:-18554}/ES_MTX
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 ffmpeg -nostdin -loglevel error -rtsp_flags listen -i "$url" -c copy -f null -progress "$folder/progress" - &
 receiver=$!

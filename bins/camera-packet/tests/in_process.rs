@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camera_packet::config::ServerConfig;
 use camera_packet::extension::PipelineState;
-use camera_packet::server::{DATA, SETTINGS};
+use camera_packet::server::{AUTH, DATA, SETTINGS, Server};
 use camera_packet::settings::SettingsBlock;
 use camera_programs::pipeline::{PipelineConfig, Source};
 use camera_programs::serve::{CameraServer, Config};
@@ -63,5 +63,35 @@ async fn settings_are_seen_in_the_picture() {
     let mut frame = [0; 16];
     timeout(PATIENCE, data.read_exact(&mut frame)).await.unwrap().unwrap();
     assert_eq!(server.driver().call(|machine, _| machine.settings()), block);
+    timeout(PATIENCE, server.shutdown(Duration::from_secs(5))).await.unwrap();
+}
+
+/// A thousand clients at each door that say nothing and go: no task of theirs is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_task_is_left_of_who_came_and_went() {
+    let mut pipeline = PipelineConfig::new(Source::None);
+    pipeline.rtsp_url = None;
+    let server = CameraServer::start(Config::new(ServerConfig::new([1; 32]), pipeline)).unwrap();
+    let mut addresses = Vec::new();
+    for service in [DATA, SETTINGS, AUTH] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(listener.local_addr().unwrap());
+        server.serve(listener, service);
+    }
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for address in addresses {
+        for _ in 0..1000 {
+            drop(TcpStream::connect(address).await.unwrap());
+        }
+    }
+    let quiet = timeout(PATIENCE, async {
+        while tasks() > before || server.driver().connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    quiet.await.expect("all tasks have ended");
+    let open = |machine: &Server| [DATA, SETTINGS, AUTH].map(|service| machine.clients(service));
+    assert_eq!(server.driver().call(|machine, _| open(machine)), [0; 3]);
     timeout(PATIENCE, server.shutdown(Duration::from_secs(5))).await.unwrap();
 }
