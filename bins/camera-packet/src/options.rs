@@ -241,7 +241,7 @@ impl Options {
         let rtsp = match self.rtsp {
             RtspMode::Publish => None,
             RtspMode::Builtin => {
-                Some(address("--rtsp-port", &host, self.rtsp_port.as_deref().unwrap_or("8554"))?)
+                Some(address("--rtsp-port", (host.0, &host.1), self.rtsp_port.as_deref().unwrap_or("8554"))?)
             }
         };
         let reachable = addresses.iter().chain(&rtsp).find(|address| !is_loopback(address.ip()));
