@@ -54,11 +54,14 @@ impl Http {
 /// # Errors
 /// When it is none.
 pub fn ws_url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("ws://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
-    match host {
-        Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text.into()),
-        _ => Err("not a ws://HOST:PORT/PATH address".into()),
-    }
+    let authority = text.strip_prefix("ws://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    let is_host = |host: &str| !host.is_empty() && !text.contains(char::is_whitespace);
+    // an IPv6 address has colons of its own, and stands in brackets
+    let good = authority.is_some_and(|authority| match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => is_host(host) && port.parse::<u16>().is_ok(),
+        _ => is_host(authority),
+    });
+    if good { Ok(text.into()) } else { Err("not a ws://HOST:PORT/PATH address".into()) }
 }
 
 /// Host and port of a `udp://host:port` address.
@@ -104,4 +107,34 @@ pub fn say(line: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_looked_at_before_they_are_used() {
+        for good in
+            ["ws://tv/cii", "ws://127.0.0.1:7681/cii", "ws://[::1]:7681/ts?x", "ws://[::1]", "ws://h:0"]
+        {
+            assert_eq!(ws_url(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "ws:/127.0.0.1:7681/cii",
+            "wss://h/",
+            "ws://",
+            "ws://:80/",
+            "ws://h:65536/",
+            "ws://h:/",
+            "ws://a b/",
+        ] {
+            assert!(ws_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(udp_url("udp://tv:6677/"), Ok(("tv".into(), 6677)));
+        for bad in ["udp://tv", "udp://:6677", "udp://tv:65536", "tcp://tv:1"] {
+            assert!(udp_url(bad).is_err(), "{bad}");
+        }
+    }
 }
