@@ -3,13 +3,17 @@
 //! ```text
 //! cargo build --release --bins
 //! target/release/css-load wall-clock      replies a second, beside a minimal server in the same run
-//! target/release/css-load push            changes to 500 companions
+//! target/release/css-load push            changes to 500 companions, beside a plain loop that writes to as many
 //! target/release/css-load idle            5000 companions that hear nothing
 //! target/release/css-load accuracy        the error of a client on this machine
+//! target/release/css-load networks        the client's algorithm on simulated networks
+//! target/release/css-load steps           steps of the server's clock on such networks
+//! target/release/css-load day             a simulated day of all machines
+//! target/release/css-load soak            companions that come, misbehave and go for ten minutes
 //! ```
 
 use anyhow::Result;
-use benches::css::{self, Door};
+use benches::css::{self, Door, NetworkName};
 use clap::{Parser, Subcommand};
 
 /// Load the companion screen programs and measure them
@@ -70,6 +74,45 @@ enum What {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<String>,
     },
+    /// Simulated networks: whether the bound is true in every sample, and how exact the estimate
+    Networks {
+        /// Which
+        #[arg(long, value_enum, default_value = "busy")]
+        network: NetworkName,
+        /// Simulated hours for each seed
+        #[arg(long, default_value_t = 24.0)]
+        hours: f64,
+        /// Seeds, from 1 on; constant and wandering rates, plain and troubled networks in turns
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+    },
+    /// Steps of the server's clock by 5 ms on simulated networks: whether they are noticed, and the bound true again soon
+    Steps {
+        /// Which
+        #[arg(long, value_enum, default_value = "busy")]
+        network: NetworkName,
+        /// Seeds, from 1 on; four steps each
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+    },
+    /// A day of all machines under a virtual clock, on a network that loses a fifth
+    Day {
+        /// Simulated hours
+        #[arg(long, default_value_t = 24)]
+        hours: u64,
+    },
+    /// What a television keeps of companions that come, misbehave and go
+    Soak {
+        /// Program to start as the television
+        #[arg(long, value_name = "PROGRAM", default_value = "target/release/tv-device")]
+        server: String,
+        /// Companions at once
+        #[arg(long, default_value_t = 50)]
+        companions: usize,
+        /// How long, in seconds
+        #[arg(long, default_value_t = 600.0)]
+        seconds: f64,
+    },
     #[command(hide = true)]
     Minimal,
     #[command(hide = true)]
@@ -78,6 +121,13 @@ enum What {
     Television {
         #[arg(long)]
         period_ms: u64,
+    },
+    #[command(hide = true)]
+    MinimalTelevision {
+        #[arg(long, value_enum)]
+        door: Door,
+        #[arg(long)]
+        clients: usize,
     },
 }
 
@@ -89,9 +139,14 @@ fn main() -> Result<()> {
         What::Accuracy { server, client, algorithm, seconds, idle, plot } => {
             css::accuracy(&server, &client, &algorithm, seconds, !idle, plot.as_deref())?
         }
+        What::Networks { network, hours, seeds } => css::networks(network, hours, seeds)?,
+        What::Steps { network, seeds } => css::steps(network, seeds)?,
+        What::Day { hours } => css::day(hours)?,
+        What::Soak { server, companions, seconds } => css::soak(&server, companions, seconds)?,
         What::Minimal => return css::minimal_server(),
         What::Burn => css::burn(),
         What::Television { period_ms } => return css::serve_television(period_ms),
+        What::MinimalTelevision { door, clients } => return css::minimal_television(door, clients),
     };
     println!("{report:#}");
     Ok(())

@@ -1,31 +1,27 @@
 //! A television with many companions: how soon a change reaches all of them, and what an idle one costs.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use css_programs::serve::{self, EndPoints};
 use dvb_css::Ratio;
 use dvb_css::config::TvServerConfig;
-use dvb_css::message::{ContentIdStatus, ControlTimestamp, SetupData};
+use dvb_css::message::{CiiMessage, ContentIdStatus, ControlTimestamp};
 use dvb_css::timeline::TimelineState;
+use machine::Instant;
+use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
 
+use super::companion::{Door, Inbox, SELECTOR, connect};
 use crate::spawned::Spawned;
 use crate::{Usage, percentile};
 
-const SELECTOR: &str = "urn:dvb:css:timeline:pts";
-
-/// Which end point is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Door {
-    /// Content identification
-    Cii,
-    /// Timelines
-    Ts,
-}
+/// Time between two changes.
+const PERIOD_MS: u64 = 100;
+/// The television and what is measured beside it have so many turns each.
+const ROUNDS: u32 = 4;
 
 /// A television whose state changes all the time. Each change tells the moment at which it was made.
 ///
@@ -37,7 +33,8 @@ pub fn serve_television(period_ms: u64) -> Result<()> {
     runtime.block_on(async {
         let (tv, mut events) = serve::start_television(TvServerConfig::default());
         tokio::spawn(async move { while events.next().await.is_some() {} });
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = driver::cli::listen("port", address).await?;
         let address = listener.local_addr()?;
         serve::serve_television(&tv, listener, &EndPoints::all(None, None));
         let timeline = tv.call(|tv, now| tv.add_timeline(now, SELECTOR, TimelineState::Deferred))?;
@@ -62,58 +59,182 @@ pub fn serve_television(period_ms: u64) -> Result<()> {
     })
 }
 
-/// Connects so many companions and measures how long after each change they hear of it.
+/// The least that a television can do: a thread that writes the same frame to so many sockets, one after the other.
+///
+/// # Errors
+/// When there is no port, or a companion is gone.
+pub fn minimal_television(door: Door, clients: usize) -> Result<()> {
+    driver::cli::raise_descriptor_limit();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listening on {} (http)", listener.local_addr()?);
+    let mut streams = Vec::new();
+    while streams.len() < clients {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            ensure!(stream.read(&mut byte)? > 0, "a companion is gone");
+            head.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
+        streams.push(stream);
+    }
+    for n in 0_i128.. {
+        std::thread::sleep(Duration::from_millis(PERIOD_MS));
+        let wall = i128::from(driver::now().as_nanos());
+        let text = match door {
+            Door::Ts => ControlTimestamp::available(n, wall, Ratio::ONE).to_json(),
+            Door::Cii => {
+                let mut cii = CiiMessage::default();
+                cii.content_id = format!("dvb://{wall}").as_str().into();
+                cii.content_id_status = ContentIdStatus::Final.into();
+                cii.to_json()
+            }
+        };
+        let frame = [&[0x81, u8::try_from(text.len())?], text.as_bytes()].concat();
+        for stream in &mut streams {
+            stream.write_all(&frame)?;
+        }
+    }
+    Ok(())
+}
+
+/// Connects so many companions and measures how long after each change they hear of it; beside a minimal television
+/// with as many, in turns.
 ///
 /// # Errors
 /// When the television cannot be started, or a connection is lost.
 pub fn push(door: Door, clients: usize, seconds: f64) -> Result<Value> {
     driver::cli::raise_descriptor_limit();
-    let mut tv = Spawned::again(&["television", "--period-ms", "100"])?;
-    let address = tv.address("http")?.to_string();
-    let pid = tv.pid();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(4).build()?;
-    LocalSet::new().block_on(&runtime, async {
-        let mut all = Vec::new();
-        for _ in 0..clients {
-            all.push(Companion::connect(&address, door).await?);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let before = Usage::of(pid);
-        let begin = driver::now();
-        let until = begin + Duration::from_secs_f64(seconds);
-        let tasks: Vec<_> =
-            all.into_iter().map(|c| tokio::task::spawn_local(c.listen(door, begin, until))).collect();
-        // For each change the time until the last companion knew of it.
-        let mut last = std::collections::BTreeMap::<i64, (usize, i64)>::new();
-        let mut messages = 0_usize;
-        for task in tasks {
-            for (made, delay) in task.await?? {
-                let entry = last.entry(made).or_default();
-                *entry = (entry.0 + 1, entry.1.max(delay));
-                messages += 1;
-            }
-        }
-        let after = Usage::of(pid);
-        // The first and the last were heard by some only.
-        let mut delays: Vec<f64> =
-            last.values().filter(|(n, _)| *n == clients).map(|(_, ns)| *ns as f64 / 1e6).collect();
+    let (name, count, period) =
+        (door.path().trim_start_matches('/'), clients.to_string(), PERIOD_MS.to_string());
+    let time = Duration::from_secs_f64(seconds) / ROUNDS;
+    let (mut ours, mut minimal) = (Tally::default(), Tally::default());
+    for _ in 0..ROUNDS {
+        minimal.listen(
+            &["minimal-television", "--door", name, "--clients", &count],
+            door,
+            clients,
+            time / 2,
+        )?;
+        ours.listen(&["television", "--period-ms", &period], door, clients, time)?;
+    }
+    let mut report = json!({"door": format!("{door:?}"), "clients": clients});
+    for (prefix, tally) in [("", ours), ("minimal_", minimal)] {
+        let mut delays = tally.delays_ms;
         delays.sort_by(f64::total_cmp);
         ensure!(!delays.is_empty(), "no change reached all companions");
-        let mut report = json!({
-            "door": format!("{door:?}"),
-            "clients": clients,
-            "changes": delays.len(),
-            "messages": messages,
-            "last_client_p50_ms": percentile(&delays, 0.5),
-            "last_client_p99_ms": percentile(&delays, 0.99),
-            "last_client_max_ms": percentile(&delays, 1.0),
-        });
-        if let Some((before, after)) = before.zip(after) {
-            report["cpu_us_per_message"] =
-                json!((after.cpu - before.cpu).as_secs_f64() * 1e6 / messages as f64);
+        let mut tell = |key: &str, value: Value| report[format!("{prefix}{key}")] = value;
+        tell("changes", json!(delays.len()));
+        tell("messages", json!(tally.messages));
+        tell("last_client_p50_ms", json!(percentile(&delays, 0.5)));
+        tell("last_client_p99_ms", json!(percentile(&delays, 0.99)));
+        tell("last_client_max_ms", json!(percentile(&delays, 1.0)));
+        tell("cpu_us_per_message", json!(tally.cpu.as_secs_f64() * 1e6 / tally.messages.max(1) as f64));
+    }
+    Ok(report)
+}
+
+/// What companions have heard.
+#[derive(Debug, Default)]
+struct Tally {
+    messages: usize,
+    cpu: Duration,
+    /// For each change the time until the last companion knew of it.
+    delays_ms: Vec<f64>,
+}
+
+/// One change.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    made: u64,
+    heard_by: usize,
+    latest: u64,
+}
+
+impl Tally {
+    /// Starts a television and listens to it for a while, on one thread.
+    fn listen(&mut self, television: &[&str], door: Door, clients: usize, time: Duration) -> Result<()> {
+        let mut tv = Spawned::again(television)?;
+        let address = tv.address("http")?;
+        let mut poll = Poll::new()?;
+        let mut all = Vec::new();
+        for n in 0..clients {
+            let stream = connect(address, door)?;
+            stream.set_nonblocking(true)?;
+            let mut stream = mio::net::TcpStream::from_std(stream);
+            poll.registry().register(&mut stream, Token(n), Interest::READABLE)?;
+            all.push((stream, Inbox::default()));
         }
-        Ok(report)
-    })
+        let settled = driver::now() + Duration::from_millis(700);
+        let (mut begin, mut before) = (None, None);
+        let end = settled + time;
+        let mut changes: Vec<Change> = Vec::new();
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = [0; 4096];
+        loop {
+            let now = driver::now();
+            if begin.is_none() && now >= settled {
+                (begin, before) = (Some(now), Usage::of(tv.pid()));
+            }
+            if now >= end {
+                break;
+            }
+            poll.poll(&mut events, Some(Duration::from_millis(20)))?;
+            for event in &events {
+                let (stream, inbox) = &mut all[event.token().0];
+                loop {
+                    let came = match stream.read(&mut buffer) {
+                        Ok(0) => bail!("a connection was lost"),
+                        Ok(n) => n,
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                        Err(e) => return Err(e.into()),
+                    };
+                    let now = driver::now();
+                    inbox.take(&buffer[..came], |text| {
+                        if let Some(made) = made(text, door.key()) {
+                            note(&mut changes, made, now);
+                        }
+                    });
+                    // A short read leaves nothing behind.
+                    if came < buffer.len() {
+                        break;
+                    }
+                }
+            }
+        }
+        let after = Usage::of(tv.pid());
+        let begin = begin.map_or(u64::MAX, Instant::as_nanos);
+        // The last one may not have been heard by all.
+        changes.retain(|change| change.made >= begin && change.made + 50_000_000 < end.as_nanos());
+        ensure!(
+            changes.iter().all(|change| change.heard_by == clients),
+            "a change did not reach all companions"
+        );
+        self.messages += changes.len() * clients;
+        self.delays_ms.extend(changes.iter().map(|c| (c.latest - c.made) as f64 / 1e6));
+        if let Some((before, after)) = before.zip(after) {
+            self.cpu += after.cpu - before.cpu;
+        }
+        Ok(())
+    }
+}
+
+/// The moment behind a key.
+fn made(text: &[u8], key: &str) -> Option<u64> {
+    let (_, rest) = std::str::from_utf8(text).ok()?.split_once(key)?;
+    rest.split('"').next()?.parse().ok()
+}
+
+fn note(changes: &mut Vec<Change>, made: u64, now: Instant) {
+    let known = changes.iter_mut().rev().find(|change| change.made == made);
+    match known {
+        Some(change) => {
+            change.heard_by += 1;
+            change.latest = change.latest.max(now.as_nanos());
+        }
+        None => changes.push(Change { made, heard_by: 1, latest: now.as_nanos() }),
+    }
 }
 
 /// Connects so many companions that hear nothing, and measures what the television keeps for each.
@@ -123,97 +244,18 @@ pub fn push(door: Door, clients: usize, seconds: f64) -> Result<Value> {
 pub fn idle(clients: usize) -> Result<Value> {
     driver::cli::raise_descriptor_limit();
     let mut tv = Spawned::again(&["television", "--period-ms", "0"])?;
-    let address = tv.address("http")?.to_string();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        // Ten to have everything in place that is there once.
-        let mut all = Vec::new();
-        let mut resident = Vec::new();
-        for n in [10, clients + 10] {
-            while all.len() < n {
-                all.push(Companion::connect(&address, Door::Ts).await?);
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            let Some(usage) = Usage::of(tv.pid()) else { bail!("the television is gone") };
-            resident.push(usage.resident_kib);
+    let address = tv.address("http")?;
+    // Ten to have everything in place that is there once.
+    let mut all = Vec::new();
+    let mut resident = Vec::new();
+    for n in [10, clients + 10] {
+        while all.len() < n {
+            all.push(connect(address, Door::Ts)?);
         }
-        let each = (resident[1] - resident[0]) as f64 / clients as f64;
-        Ok(json!({"clients": clients, "kib_each": each, "resident_kib": resident[1]}))
-    })
-}
-
-/// A WebSocket client that only looks at what it must.
-struct Companion {
-    stream: TcpStream,
-    /// What has come and is no whole message yet.
-    buffer: Vec<u8>,
-}
-
-impl Companion {
-    async fn connect(address: &str, door: Door) -> Result<Self> {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let path = if door == Door::Cii { "/cii" } else { "/ts" };
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut buffer = Vec::new();
-        while !buffer.windows(4).any(|w| w == b"\r\n\r\n") {
-            ensure!(stream.read_buf(&mut buffer).await? > 0, "the television ended the connection");
-        }
-        ensure!(
-            buffer.starts_with(b"HTTP/1.1 101"),
-            "the television refused: {}",
-            String::from_utf8_lossy(&buffer)
-        );
-        let end = buffer.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(0);
-        buffer.drain(..end + 4);
-        if door == Door::Ts {
-            let setup = SetupData::new("", SELECTOR).to_json();
-            // a masked text frame; a mask of zeros changes nothing
-            let mut frame = vec![0x81, 0x80 | u8::try_from(setup.len())?, 0, 0, 0, 0];
-            frame.extend_from_slice(setup.as_bytes());
-            stream.write_all(&frame).await?;
-        }
-        Ok(Self { stream, buffer })
+        std::thread::sleep(Duration::from_secs(2));
+        let Some(usage) = Usage::of(tv.pid()) else { bail!("the television is gone") };
+        resident.push(usage.resident_kib);
     }
-
-    /// The moments of changes, and how much later they were heard of, in nanoseconds.
-    async fn listen(
-        mut self,
-        door: Door,
-        begin: machine::Instant,
-        until: machine::Instant,
-    ) -> Result<Vec<(i64, i64)>> {
-        // What came before waits unread.
-        let begin = i64::try_from(begin.as_nanos())?;
-        let mut heard = Vec::new();
-        loop {
-            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "a connection was lost");
-            let now = driver::now();
-            while let Some(message) = self.message() {
-                let text = std::str::from_utf8(&message)?;
-                let key = if door == Door::Cii { "dvb://" } else { "\"wallClockTime\":\"" };
-                let Some((_, rest)) = text.split_once(key) else { continue };
-                let made: i64 = rest.split('"').next().unwrap_or_default().parse()?;
-                if made >= begin {
-                    heard.push((made, i64::try_from(now.as_nanos())? - made));
-                }
-            }
-            if now >= until {
-                return Ok(heard);
-            }
-        }
-    }
-
-    /// A whole unmasked message in one frame.
-    fn message(&mut self) -> Option<Vec<u8>> {
-        let (len, head) = match *self.buffer.get(1)? {
-            126 => (usize::from(u16::from_be_bytes([*self.buffer.get(2)?, *self.buffer.get(3)?])), 4),
-            len => (usize::from(len), 2),
-        };
-        (self.buffer.len() >= head + len).then(|| self.buffer.drain(..head + len).skip(head).collect())
-    }
+    let each = (resident[1] - resident[0]) as f64 / clients as f64;
+    Ok(json!({"clients": clients, "kib_each": each, "resident_kib": resident[1]}))
 }

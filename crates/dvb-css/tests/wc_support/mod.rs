@@ -40,6 +40,34 @@ pub(crate) struct Scenario {
     pub(crate) step_ns: Option<i64>,
 }
 
+impl Scenario {
+    /// Constant and wandering rates, plain and troubled networks in turn.
+    pub(crate) fn of_seed(network: Network, seed: u64, seconds: u64) -> Self {
+        Self {
+            network,
+            rate: if seed.is_multiple_of(2) { Rate::Constant } else { Rate::Wandering },
+            loss_ppm: if seed % 4 < 2 { 10_000 } else { 200_000 },
+            congestion: seed % 5 >= 3,
+            client_error_ppm: if seed.is_multiple_of(3) { 50 } else { 500 },
+            seconds,
+            step_ns: None,
+        }
+    }
+
+    /// Ten minutes without congestion; constant and wandering rates in turn.
+    pub(crate) fn short(network: Network, seed: u64) -> Self {
+        Self {
+            network,
+            rate: if seed.is_multiple_of(2) { Rate::Constant } else { Rate::Wandering },
+            loss_ppm: 10_000,
+            congestion: false,
+            client_error_ppm: if seed.is_multiple_of(3) { 50 } else { 500 },
+            seconds: 600,
+            step_ns: None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) samples: u64,

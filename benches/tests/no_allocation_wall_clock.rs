@@ -1,0 +1,44 @@
+//! That reading and answering wall clock requests allocates nothing. One test, as nothing else may allocate meanwhile.
+
+use std::alloc::System;
+use std::hint::black_box;
+
+use benches::contests::WallClock;
+use cap::Cap;
+use dvb_css::message::{TimeValue, WcMessage};
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Bytes that `work` allocates, given back or not. The least of several times: the test harness has threads of its
+/// own, which allocate now and then, but what allocates does so each time.
+fn allocated(mut work: impl FnMut()) -> usize {
+    let once = |_| {
+        let before = HEAP.total_allocated();
+        work();
+        HEAP.total_allocated() - before
+    };
+    (0..8).map(once).min().unwrap_or(usize::MAX)
+}
+
+#[test]
+fn requests_are_answered_without_allocating() {
+    assert!(allocated(|| drop(black_box(vec![0_u8; 100]))) >= 100, "allocations are counted");
+
+    let codec = allocated(|| {
+        for cookie in 0..1000 {
+            let request = WcMessage::parse(&black_box(WcMessage::request(cookie).encode())).unwrap();
+            let answer = WcMessage { receive: TimeValue::from_nanos(cookie), ..request };
+            assert_eq!(black_box(answer.encode())[15], (cookie & 0xff) as u8);
+        }
+    });
+    assert_eq!(codec, 0, "the codec");
+
+    let mut server = WallClock::new();
+    let machine = allocated(|| {
+        for cookie in 0..1000 {
+            assert!(server.answer(&WcMessage::request(cookie).encode()));
+        }
+    });
+    assert_eq!(machine, 0, "the server machine");
+}
