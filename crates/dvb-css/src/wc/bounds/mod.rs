@@ -23,7 +23,7 @@
 //! When no line is left one of the clocks has jumped, or runs less steadily than assumed; then all is begun anew with
 //! the newest exchange, and for the next 64 of them the corridor is not relied upon. A jump that is smaller than the
 //! messages' delays can leave lines that are all wrong; it is suspected when a message seems to have taken much less
-//! time than any before, and then the corridor is not relied upon either, but the cone is kept.
+//! time than any before the last ten exchanges, and then the corridor is not relied upon either, but the cone is kept.
 
 mod fit;
 mod hull;
@@ -57,8 +57,12 @@ pub struct Bounds {
     least: Window,
     recent: VecDeque<Cone>,
     line: Option<Line>,
+    /// The middles of the last exchanges and of the one before them, the oldest first.
+    middles: VecDeque<Axis>,
     /// Exchanges until the corridor is relied upon again.
     doubt: usize,
+    /// Exchanges since the windows were empty.
+    since_reset: usize,
     corridor: Corridor,
 }
 
@@ -120,7 +124,7 @@ impl Axis {
         let there = facts.most.height.saturating_sub(self.offset_at(facts.most.at));
         let back = self.offset_at(facts.least.at).saturating_sub(facts.least.height);
         let quicker = self.margin.saturating_sub(there.min(back));
-        quicker > MIN_ODD_NS.max(self.margin / 2) && facts.least.at.saturating_sub(self.at) < MIN_SPAN_NS
+        quicker > MIN_ODD_NS.max(self.margin / 2) && facts.least.at.saturating_sub(self.at) < MAX_AGE_NS
     }
 }
 
@@ -137,7 +141,9 @@ impl Bounds {
             least: Window::default(),
             recent: VecDeque::with_capacity(RECENT + 1),
             line: None,
+            middles: VecDeque::with_capacity(RECENT + 2),
             doubt: 0,
+            since_reset: 0,
             corridor: Corridor::default(),
         }
     }
@@ -185,10 +191,16 @@ impl Bounds {
         };
         let (recent_least, recent_most) = self.recent_range(local_ns)?;
         let offset = offset.clamp(recent_least, recent_most.max(recent_least));
+        let reach = |offset: i64| recent_most.saturating_sub(offset).max(offset.saturating_sub(recent_least));
+        // After a jump, or what looks like one, the last exchanges alone are to be believed, as far as there is room.
+        let offset = if self.doubt > 0 && reach(offset) > cap {
+            recent_least.saturating_add(recent_most.saturating_sub(recent_least) / 2)
+        } else {
+            offset
+        };
         let (low, high) = (most.saturating_sub(cap), least.saturating_add(cap));
         let offset = if low <= high { offset.clamp(low, high) } else { half };
-        let reach = recent_most.saturating_sub(offset).max(offset.saturating_sub(recent_least));
-        let dispersion = Dispersion::from_nanos(u64::try_from(reach.min(cap)).unwrap_or(0));
+        let dispersion = Dispersion::from_nanos(u64::try_from(reach(offset).min(cap)).unwrap_or(0));
         Some(Estimate { offset_ns: offset, dispersion, rate })
     }
 
@@ -228,7 +240,9 @@ impl Bounds {
         self.least.clear();
         self.recent.clear();
         self.line = None;
+        self.middles.clear();
         self.doubt = 0;
+        self.since_reset = 0;
     }
 
     /// The two bounds of an exchange, widened by what the clocks' readings can be off.
@@ -259,6 +273,7 @@ impl Bounds {
             self.recent.pop_front();
         }
         self.recent.push_back(Cone { max_freq_error: error, most: facts.most, least: facts.least });
+        self.since_reset = self.since_reset.saturating_add(1);
         let drift = drift(&self.local, error);
         self.most.insert(facts.most, drift);
         let reversed = Fact { at: facts.least.at, height: facts.least.height.saturating_neg() };
@@ -295,13 +310,19 @@ impl Bounds {
             });
         }
         self.line = Some(line);
+        if let Some(middle) = line.middle {
+            if self.middles.len() > RECENT {
+                self.middles.pop_front();
+            }
+            self.middles.push_back(middle);
+        }
         true
     }
 
     /// Whether an exchange lies as after a jump that is too small to contradict what is certain.
     fn is_odd(&self, facts: &Facts) -> bool {
-        let known = self.doubt == 0 && self.most.len().min(self.least.len()) >= WINDOW / 2;
-        known && self.line.is_some_and(|line| line.middle.is_some_and(|axis| axis.is_odd(facts)))
+        let known = self.doubt == 0 && self.since_reset >= WINDOW;
+        known && self.middles.front().is_some_and(|axis| axis.is_odd(facts))
     }
 
     /// For a while the cone alone counts; what is kept is too crooked for a line.
@@ -309,7 +330,9 @@ impl Bounds {
         self.most.clear();
         self.least.clear();
         self.line = None;
+        self.middles.clear();
         self.doubt = WINDOW;
+        self.since_reset = 0;
     }
 
     /// The lines that keep the windows' bounds, upper and lower ones since then.
@@ -381,10 +404,6 @@ impl Window {
         self.0.iter()
     }
 
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
     fn newest(&self) -> Option<&Fact> {
         self.0.back()
     }
@@ -440,6 +459,9 @@ fn drift(local: &LocalClock, server: MaxFreqError) -> Slope {
 
 /// Below this span of time a slope says nothing: the delays' variation would be taken for drift.
 const MIN_SPAN_NS: i64 = 8_000_000_000;
+
+/// A line is not drawn further than this.
+const MAX_AGE_NS: i64 = 30_000_000_000;
 
 /// Delays are known to no better than this.
 const MIN_ODD_NS: i64 = 500_000;
