@@ -7,6 +7,8 @@ use clap::Parser;
 use driver::{cli, shutdown};
 use rtsp_programs::options::ServeOptions;
 use rtsp_programs::pattern::Pattern;
+#[cfg(feature = "tls")]
+use rtsp_programs::tls;
 use rtsp_programs::{files, serve};
 
 /// Serve streams over RTSP to ffmpeg, GStreamer, live555 players and the classroom lab clients
@@ -51,6 +53,11 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<()> {
     options.logging.init(None)?;
     let (library, patterns) = (options.serve.library()?, options.serve.patterns()?);
+    #[cfg(feature = "tls")]
+    let identity = match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => Some(tls::Identity::load(cert, key).map_err(cli::usage)?),
+        _ => None,
+    };
     let stop = shutdown::on_signals();
     cli::raise_descriptor_limit();
 
@@ -69,9 +76,7 @@ async fn run(options: Options) -> Result<()> {
     serve::serve_tcp(&server, listener);
     cli::announce(address, "rtsp");
     #[cfg(feature = "tls")]
-    if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
-        use rtsp_programs::tls;
-        let identity = tls::Identity::load(cert, key).map_err(cli::usage)?;
+    if let Some(identity) = identity {
         let listener =
             cli::listen("--tls-port", cli::resolve("--host", &options.host, options.tls_port)?).await?;
         let address = listener.local_addr()?;
