@@ -7,6 +7,7 @@
 //! * `cargo run --release -p benches --bin multicam-load -- --help`: starts, transfers and kills recording devices;
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients
 //!   (`smpte-floor` is the least that such a server can do);
+//! * `cargo run --release -p benches --bin cluster-load -- --help`: loads three session servers that share sessions;
 //! * `cargo run --release -p benches --bin rtsp-load -- --help`: loads an RTSP server with many readers.
 
 pub mod camera;
@@ -18,6 +19,7 @@ pub mod css;
 pub mod film;
 mod libltc;
 pub mod loads;
+mod member;
 #[cfg(target_os = "linux")]
 pub mod multicam;
 pub mod plot;
@@ -27,6 +29,7 @@ pub mod spawned;
 mod usage;
 
 pub use libltc::{Libltc, Work};
+pub use member::Member;
 pub use random::Random;
 pub use usage::Usage;
 

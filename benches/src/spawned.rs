@@ -1,16 +1,17 @@
-//! Child processes: servers to measure, and this program in another part.
+//! Child processes: servers and clients to measure, and this program in another part.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A child process, killed when dropped.
+/// A child process, killed when dropped. Its standard input stays open until then.
 #[derive(Debug)]
 pub struct Spawned {
     child: Child,
-    pub(crate) out: BufReader<ChildStdout>,
+    /// Its standard output.
+    pub out: BufReader<ChildStdout>,
 }
 
 impl Spawned {
@@ -31,6 +32,7 @@ impl Spawned {
         let mut child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start '{program}'"))?;
@@ -38,36 +40,61 @@ impl Spawned {
         Ok(Self { child, out })
     }
 
-    /// This program, doing something else.
-    pub(crate) fn again(arguments: &[&str]) -> Result<Self> {
+    /// Starts this program, doing something else.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn again(arguments: &[&str]) -> Result<Self> {
         let program = std::env::current_exe()?;
         Self::start(&program.to_string_lossy(), arguments)
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it without warning, as `SIGKILL` does.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The next line of its standard output.
+    ///
+    /// # Errors
+    /// When it has closed it.
+    pub fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.out.read_line(&mut line)? == 0 {
+            bail!("the program has ended");
+        }
+        line.truncate(line.trim_end().len());
+        Ok(line)
     }
 
     /// Reads on to `listening on <address> (role)`.
     ///
     /// # Errors
-    /// When it ends without saying so.
+    /// When it ends without having said so.
     pub fn address(&mut self, role: &str) -> Result<SocketAddr> {
         let end = format!(" ({role})");
-        for line in self.out.by_ref().lines() {
-            let line = line?;
+        loop {
+            let line = self.line().context("it did not say where it listens")?;
             if let Some(address) = line.strip_prefix("listening on ").and_then(|l| l.strip_suffix(&end)) {
                 return Ok(address.parse()?);
             }
         }
-        bail!("the program did not say where it listens")
     }
 }
 
 impl Drop for Spawned {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It may have ended by itself.
+        let _ = self.kill();
     }
 }

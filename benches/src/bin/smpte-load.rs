@@ -9,22 +9,22 @@
 //! of the same session on the grid of the exact rate; the *drift* is label time against this machine's clock;
 //! *delivered* are the updates that came of those that the exact rate makes.
 //!
+//! With `--slow`, `--flood` and `--churn` there are others that do not behave, and what those get who do is measured.
+//!
 //! Between two frames it sleeps, but from an update until a millisecond after the last it looks for more without
 //! sleeping: otherwise half of what is measured would be the time that a processor takes to wake this program.
 
 use std::cell::Cell;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use benches::{Usage, percentile};
+use anyhow::{Context, Result, ensure};
+use benches::spawned::Spawned;
+use benches::{Member, Usage, percentile};
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 use smpte_timecode::{Rate, Timecode};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Barrier, Notify};
 use tokio::task::LocalSet;
@@ -54,6 +54,15 @@ struct Options {
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// More members of each session that read nothing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    slow: usize,
+    /// More members of each session that reset it thousands of times a second
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    flood: usize,
+    /// How many times one more client makes a session and leaves it meanwhile
+    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    churn: usize,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -68,23 +77,15 @@ struct Seen {
     session: usize,
 }
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn main() -> Result<()> {
     let mut options = Options::parse();
     ensure!(options.sessions > 0 && options.clients >= options.sessions, "--clients: each session needs one");
     let rate: Rate = options.rate.parse().with_context(|| format!("--rate: '{}'", options.rate))?;
-    let server = options.spawn.as_deref().map(|program| spawn(program, options.clients)).transpose()?;
-    if let Some((child, address)) = &server {
-        options.server = address.to_string();
-        options.pid = Some(child.0.id());
+    let all = options.clients + options.sessions * (options.slow + options.flood) + 1;
+    let server = options.spawn.as_deref().map(|program| spawn(program, all)).transpose()?;
+    if let Some((process, address)) = &server {
+        options.server.clone_from(address);
+        options.pid = Some(process.pid());
     }
     // The sockets are looked at after every few tasks, not after 61.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(4).build()?;
@@ -93,22 +94,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn spawn(program: &str, clients: usize) -> Result<(Server, SocketAddr)> {
+fn spawn(program: &str, clients: usize) -> Result<(Spawned, String)> {
     let most = (clients + 16).to_string();
-    let mut child = Command::new(program)
-        .args(["--host", "127.0.0.1", "--port", "0", "--no-status", "--max-clients", &most])
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("--spawn: cannot start '{program}'"))?;
-    let out = child.stdout.take().context("stdout")?;
-    let server = Server(child);
-    for line in BufReader::new(out).lines() {
-        let line = line?;
-        if let Some(address) = line.strip_prefix("listening on ").and_then(|l| l.strip_suffix(" (tcp)")) {
-            return Ok((server, address.parse()?));
-        }
-    }
-    bail!("--spawn: '{program}' did not say where it listens")
+    let arguments = ["--host", "127.0.0.1", "--port", "0", "--no-status", "--max-clients", &most];
+    let mut server = Spawned::start(program, &arguments).context("--spawn")?;
+    let address = server.address("tcp").context("--spawn")?.to_string();
+    Ok((server, address))
 }
 
 async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
@@ -117,22 +108,31 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
     let joined = Rc::new(Barrier::new(options.clients + 1));
     let awake = Rc::new(Awake::default());
     tokio::task::spawn_local(awake.clone().keep());
-    let mut clients = Vec::new();
+    let (mut clients, mut others) = (Vec::new(), Vec::new());
+    // Where labels jump, frames are counted by the clock.
+    let by_label = options.flood == 0;
     for session in 0..options.sessions {
-        let mut creator = Client::connect(&options.server).await?;
+        let mut creator = Member::connect(&options.server).await?;
         let create =
             json!({"type": "create_session", "framerate": options.rate, "initial_timecode": "00:00:00:00"});
         let id = creator.ask(&create, "session_created").await?["session_id"].clone();
         let mut members = vec![creator];
         while members.len() * options.sessions + session < options.clients {
-            let mut member = Client::connect(&options.server).await?;
+            let mut member = Member::connect(&options.server).await?;
             member.ask(&json!({"type": "join_session", "session_id": id}), "session_joined").await?;
             members.push(member);
+        }
+        let join = json!({"type": "join_session", "session_id": id});
+        for k in 0..options.slow + options.flood {
+            let mut member = Member::connect(&options.server).await?;
+            member.ask(&join, "session_joined").await?;
+            others.push((member.into_stream(), k >= options.slow));
         }
         for (i, member) in members.into_iter().enumerate() {
             let (joined, awake) = (joined.clone(), awake.clone());
             clients.push(tokio::task::spawn_local(async move {
-                member.follow(session, i == 0, rate, measured, &joined, &awake).await
+                let role = Role { session, starts: i == 0, by_label };
+                follow(member, role, rate, measured, &joined, &awake).await
             }));
         }
     }
@@ -140,12 +140,48 @@ async fn run(options: Rc<Options>, rate: Rate) -> Result<String> {
     // The first second is left out: everything is still warming up.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = options.pid.and_then(Usage::of);
+    // Those that do not read only have to stay.
+    let mut silent = Vec::new();
+    for (stream, floods) in others {
+        match floods {
+            true => drop(tokio::task::spawn_local(flood(stream))),
+            false => silent.push(stream),
+        }
+    }
+    let churn = tokio::task::spawn_local(churn(options.clone()));
     let mut seen = Vec::new();
     for client in clients {
         seen.push(client.await??);
     }
     let after = options.pid.and_then(Usage::of);
+    ensure!(churn.is_finished(), "--churn: not done within --seconds");
+    churn.await??;
     Ok(report(&options, rate, seen, before.zip(after)))
+}
+
+/// Resets the session as fast as the server reads.
+async fn flood(stream: TcpStream) -> Result<()> {
+    let (mut read, mut write) = stream.into_split();
+    tokio::task::spawn_local(async move { while let Ok(1..) = read.read(&mut [0; 16 << 10]).await {} });
+    let resets = b"{\"type\": \"reset_timecode\", \"timecode\": \"01:00:00:00\"}\n".repeat(10);
+    loop {
+        write.write_all(&resets).await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Makes sessions and leaves them.
+async fn churn(options: Rc<Options>) -> Result<()> {
+    if options.churn == 0 {
+        return Ok(());
+    }
+    let mut member = Member::connect(&options.server).await?;
+    let create = json!({"type": "create_session", "framerate": options.rate});
+    for _ in 0..options.churn {
+        member.ask(&create, "session_created").await?;
+        member.send(&json!({"type": "leave_session"})).await?;
+    }
+    Ok(())
 }
 
 fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, Usage)>) -> String {
@@ -187,13 +223,19 @@ fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, 
         "deviation_p50_ms": percentile(&deviations, 0.5),
         "deviation_p99_ms": percentile(&deviations, 0.99),
         "deviation_max_ms": percentile(&deviations, 1.0),
-        "backwards": backwards,
     });
+    if options.flood == 0 {
+        report["backwards"] = json!(backwards);
+    }
+    if options.slow + options.flood + options.churn > 0 {
+        report["misbehaving"] = json!({"slow": options.slow, "flood": options.flood, "churn": options.churn});
+    }
     if let Some((before, after)) = usage {
         let cpu = (after.cpu - before.cpu).as_secs_f64();
         report["cpu_us_per_update"] = json!(cpu * 1e6 / updates as f64);
         report["cores"] = json!(cpu / options.seconds);
         report["resident_mib"] = json!(after.resident_kib as f64 / 1024.0);
+        report["resident_before_mib"] = json!(before.resident_kib as f64 / 1024.0);
     }
     if options.json {
         return report.to_string();
@@ -228,95 +270,56 @@ impl Awake {
     }
 }
 
-struct Client {
-    stream: AsyncBufReader<TcpStream>,
-    line: Vec<u8>,
+/// What a member is for.
+#[derive(Clone, Copy)]
+struct Role {
+    session: usize,
+    /// It starts the session.
+    starts: bool,
+    /// Frames are told by their labels, not by when they come.
+    by_label: bool,
 }
 
-impl Client {
-    async fn connect(server: &str) -> Result<Self> {
-        let stream =
-            TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
-        stream.set_nodelay(true)?;
-        let mut client = Self { stream: AsyncBufReader::with_capacity(2048, stream), line: Vec::new() };
-        client.expect("welcome").await?;
-        Ok(client)
+async fn follow(
+    mut member: Member,
+    role: Role,
+    rate: Rate,
+    time: Duration,
+    joined: &Barrier,
+    awake: &Awake,
+) -> Result<Seen> {
+    joined.wait().await;
+    if role.starts {
+        member.send(&json!({"type": "start_timecode"})).await?;
     }
-
-    async fn send(&mut self, message: &Value) -> Result<()> {
-        Ok(self.stream.get_mut().write_all(format!("{message}\n").as_bytes()).await?)
-    }
-
-    async fn ask(&mut self, message: &Value, answer: &str) -> Result<Value> {
-        self.send(message).await?;
-        self.expect(answer).await
-    }
-
-    /// Reads on to a message of this type.
-    async fn expect(&mut self, kind: &str) -> Result<Value> {
-        loop {
-            ensure!(self.next_line().await?, "the server closed the connection instead of '{kind}'");
-            let message: Value = serde_json::from_slice(&self.line)?;
-            if message["type"] == kind {
-                return Ok(message);
-            }
-            ensure!(message["type"] != "error", "the server says {}", message["message"]);
+    member.expect("timecode_started").await?;
+    let mut seen = Seen { session: role.session, ..Seen::default() };
+    let begin = driver::now() + Duration::from_secs(1);
+    let end = begin + time;
+    let day = i64::from(rate.frames_per_day());
+    let frames_per_second = f64::from(rate.numerator()) / f64::from(rate.denominator());
+    loop {
+        ensure!(member.next_line().await?, "the server closed the connection");
+        let now = driver::now();
+        awake.note(now);
+        if now >= end {
+            return Ok(seen);
         }
-    }
-
-    async fn next_line(&mut self) -> Result<bool> {
-        self.line.clear();
-        Ok(self.stream.read_until(b'\n', &mut self.line).await? > 0)
-    }
-
-    async fn follow(
-        mut self,
-        session: usize,
-        starts: bool,
-        rate: Rate,
-        time: Duration,
-        joined: &Barrier,
-        awake: &Awake,
-    ) -> Result<Seen> {
-        joined.wait().await;
-        if starts {
-            self.send(&json!({"type": "start_timecode"})).await?;
+        if now < begin {
+            continue;
         }
-        self.expect("timecode_started").await?;
-        let mut seen = Seen { session, ..Seen::default() };
-        let begin = driver::now() + Duration::from_secs(1);
-        let end = begin + time;
-        let day = i64::from(rate.frames_per_day());
-        loop {
-            ensure!(self.next_line().await?, "the server closed the connection");
-            let now = driver::now();
-            awake.note(now);
-            if now >= end {
-                return Ok(seen);
-            }
-            if now < begin {
-                continue;
-            }
-            let Some(label) = label(&self.line) else { continue };
-            let frame = Timecode::parse(label, rate).with_context(|| format!("label '{label}'"))?.frame();
-            let mut frame = i64::from(frame);
-            // Labels start again after a day; frames go on.
-            if let Some(&last) = seen.frames.last() {
-                frame += (last - frame + day / 2).div_euclid(day) * day;
-            }
-            let on_grid = i128::from(frame) * 1_000_000_000 * i128::from(rate.denominator())
-                / i128::from(rate.numerator());
-            seen.residuals.push((i128::from(now.as_nanos()) - on_grid) as i64);
-            seen.frames.push(frame);
+        let Some(label) = member.update() else { continue };
+        let mut frame = match role.by_label {
+            true => Timecode::parse(label, rate).with_context(|| format!("label '{label}'"))?.frame().into(),
+            false => (now.saturating_since(begin).as_secs_f64() * frames_per_second).round() as i64,
+        };
+        // Labels start again after a day; frames go on.
+        if let Some(&last) = seen.frames.last() {
+            frame += (last - frame + day / 2).div_euclid(day) * day;
         }
+        let on_grid =
+            i128::from(frame) * 1_000_000_000 * i128::from(rate.denominator()) / i128::from(rate.numerator());
+        seen.residuals.push((i128::from(now.as_nanos()) - on_grid) as i64);
+        seen.frames.push(frame);
     }
-}
-
-/// The label of an update, without the cost of reading the line as JSON.
-fn label(line: &[u8]) -> Option<&str> {
-    let line = std::str::from_utf8(line).ok()?;
-    if !line.contains("\"timecode_update\"") {
-        return None;
-    }
-    line.split_once("\"timecode\": \"")?.1.split('"').next()
 }
