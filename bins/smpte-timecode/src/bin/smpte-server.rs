@@ -43,7 +43,8 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_sessions: u32,
     /// Count and label as the original Python server does: 29 labels a second at 29.97, its seven rates only
-    #[arg(long)]
+    #[cfg_attr(feature = "cluster", arg(long, conflicts_with = "cluster"))]
+    #[cfg_attr(not(feature = "cluster"), arg(long))]
     compat_truncated_labels: bool,
     /// Add a session that follows the LTC in a WAV file, played in its own time, or in WAV on stdin for -
     #[arg(long, value_name = "FILE.wav|-")]
@@ -81,11 +82,13 @@ async fn run(options: Options) -> Result<()> {
     };
     let (server, events) = serve::start(config);
     #[cfg(feature = "cluster")]
-    if let Some(engine) = engine {
-        serve::announce_cluster(smpte_programs::cluster::join(&server, events, engine));
-    } else {
-        drop(events);
-    }
+    let serves = match engine {
+        Some(engine) => Some(smpte_programs::cluster::join(&server, events, engine)),
+        None => {
+            drop(events);
+            None
+        }
+    };
     #[cfg(not(feature = "cluster"))]
     drop(events);
     serve::serve_tcp(&server, tcp);
@@ -94,6 +97,10 @@ async fn run(options: Options) -> Result<()> {
         let ws = cli::listen("--ws-port", cli::resolve("--host", &options.host, port)?).await?;
         cli::announce(ws.local_addr()?, "ws");
         serve::serve_ws(&server, ws);
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(serves) = serves {
+        serve::announce_cluster(serves);
     }
     if !options.no_status {
         tokio::spawn(serve::log_status(server.clone(), Duration::from_secs(30)));

@@ -70,7 +70,7 @@ reset [LABEL]         set the timecode, to 00:00:00:00 without a label
 status                show session and connection
 list                  show the server's sessions, where it tells
 connect HOST PORT     move to another server
-wait SECONDS          do nothing for a while (in scripts)
+wait SECONDS          do nothing for a while
 help                  show this
 quit                  disconnect and end";
 

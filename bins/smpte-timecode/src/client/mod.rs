@@ -126,7 +126,7 @@ impl Program {
         // The same for `wait`; what happens meanwhile is shown.
         let mut wait_until: Option<Instant> = None;
         loop {
-            let refresh = self.display.next(&self.driver);
+            let refresh = self.display.next(&self.driver, self.json);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 ended = feeds.ended(), if feeding => return ended,
@@ -265,7 +265,7 @@ impl Program {
     async fn wait(&mut self, time: Duration, stop: &CancellationToken) -> Result<Next> {
         let end = Instant::now() + time;
         loop {
-            let refresh = self.display.next(&self.driver);
+            let refresh = self.display.next(&self.driver, self.json);
             tokio::select! {
                 () = stop.cancelled() => return Ok(Next::Quit),
                 () = sleep_until(end) => return Ok(Next::GoOn),
@@ -385,10 +385,15 @@ impl Program {
 
     /// Draws the label if it has changed.
     fn draw(&mut self) {
-        if self.json || self.quiet {
+        // Programs that read events have updates, but between two servers.
+        if self.quiet || (self.json && !self.failover.is_under_way()) {
             return;
         }
-        let Some(line) = self.display.line(&self.driver) else { return };
+        let Some((label, framerate)) = self.display.change(&self.driver) else { return };
+        if self.json {
+            return self.say(serde_json::json!({"event": "flywheel", "timecode": label}).to_string());
+        }
+        let line = format!("{label} ({framerate} fps)");
         if self.lines.is_interactive() {
             // Over the label drawn before, which is the line above the prompt if nothing was printed since.
             let over = if self.display.overwrite() { "\x1b[1A\r\x1b[2K" } else { "" };
@@ -405,6 +410,7 @@ impl Program {
 /// The running label.
 #[derive(Default)]
 struct Display {
+    /// What was drawn last.
     shown: String,
     /// The label is the last thing that was printed.
     on_top: bool,
@@ -413,26 +419,26 @@ struct Display {
 
 impl Display {
     /// When to look again.
-    fn next(&self, driver: &Driver<Client>) -> Instant {
+    fn next(&self, driver: &Driver<Client>, json: bool) -> Instant {
         let wait = driver.call(|client, now| {
             let running = client.status().session.or(client.flywheel()).is_some_and(|s| s.running);
             let change = client.next_change(now).map(|t| t.saturating_since(now));
             change.unwrap_or(if running { REFRESH } else { Duration::from_millis(250) })
         });
         // A terminal shows no more than this.
-        Instant::now() + wait.max(Duration::from_millis(15))
+        Instant::now() + wait.max(Duration::from_millis(if json { 1 } else { 15 }))
     }
 
-    /// The label, if it has changed and runs.
-    fn line(&mut self, driver: &Driver<Client>) -> Option<String> {
-        let line = driver.call(|client, now| {
+    /// The label and the name of its rate, if it has changed and runs.
+    fn change(&mut self, driver: &Driver<Client>) -> Option<(String, String)> {
+        let (label, framerate) = driver.call(|client, now| {
             let label = client.display(now)?;
             let session = client.status().session.or(client.flywheel()).filter(|s| s.running)?;
-            Some(format!("{label} ({} fps)", session.framerate))
+            Some((label.to_string(), session.framerate.to_owned()))
         })?;
-        (line != self.shown).then(|| {
-            self.shown.clone_from(&line);
-            line
+        (label != self.shown).then(|| {
+            self.shown.clone_from(&label);
+            (label, framerate)
         })
     }
 

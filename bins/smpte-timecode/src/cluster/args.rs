@@ -1,4 +1,4 @@
-//! The options of a server that is one of several.
+//! The options of a program that is one of several.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use smpte_timecode::session::replicated::{NodeConfig, NodeName};
 
 use super::{Credentials, Nats, Options};
 
-/// Options for `smpte-server`. Secrets come from the environment or a file, never from the command line.
+/// Options of a program that is one of several. Secrets come from the environment or a file, never from the command line.
 #[derive(Args, Clone, Debug)]
 pub struct ClusterArgs {
     /// Share sessions with the other servers of a NATS engine with JetStream: nats://HOST:PORT, several with commas
-    #[arg(long, value_name = "URL", env = "SMPTE_CLUSTER", conflicts_with = "compat_truncated_labels")]
+    #[arg(long, value_name = "URL", env = "SMPTE_CLUSTER")]
     cluster: Option<String>,
     /// Which of the engine's clusters
     #[arg(long, value_name = "NAME", requires = "cluster", default_value = "default")]
@@ -29,9 +29,15 @@ pub struct ClusterArgs {
     /// Refuse to serve the cluster when this machine's clock is further from the others' than so many milliseconds
     #[arg(long, value_name = "MS", requires = "cluster", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     clock_limit: u64,
+    /// Take a server for dead that has been silent for so many milliseconds; the same at all servers
+    #[arg(long, value_name = "MS", requires = "cluster", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1000..=60_000))]
+    cluster_lease: u64,
     /// File with a NATS token and its seed; or set SMPTE_CLUSTER_USER and SMPTE_CLUSTER_PASSWORD, or SMPTE_CLUSTER_TOKEN
     #[arg(long, value_name = "FILE", requires = "cluster", env = "SMPTE_CLUSTER_CREDENTIALS")]
     cluster_credentials: Option<PathBuf>,
+    /// File with the certificates (PEM) that prove who the engine is, besides those of the system; for tls:// URLs
+    #[arg(long, value_name = "FILE", requires = "cluster", env = "SMPTE_CLUSTER_CA")]
+    cluster_ca: Option<PathBuf>,
 }
 
 impl ClusterArgs {
@@ -40,22 +46,39 @@ impl ClusterArgs {
     /// # Errors
     /// With one line, when the options make no sense or the engine cannot be used.
     pub async fn connect(&self, config: ServerConfig) -> Result<(ServerConfig, Option<Nats>)> {
-        let Some(url) = &self.cluster else { return Ok((config, None)) };
+        let node = self.node()?.with_max_sessions(usize::try_from(config.max_sessions).unwrap_or(usize::MAX));
+        match self.engine("smpte").await? {
+            Some(engine) => Ok((config.with_cluster(node), Some(engine))),
+            None => Ok((config, None)),
+        }
+    }
+
+    /// Connects to the engine, if one is wanted, for the entries of one kind of program.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn engine(&self, kind: &'static str) -> Result<Option<Nats>> {
+        let Some(url) = &self.cluster else { return Ok(None) };
+        let options = Options {
+            url: url.clone(),
+            kind,
+            cluster: self.cluster_name.clone(),
+            credentials: self.credentials()?,
+            certificates: self.cluster_ca.clone(),
+            wait: self.wait,
+        };
+        Nats::connect(options).await.map(Some)
+    }
+
+    fn node(&self) -> Result<NodeConfig> {
         let [a, b, c, d, e, f, g, h, ..] = driver::seed();
         let incarnation = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let drawn = || format!("{:08x}", incarnation >> 32);
         let name: NodeName =
             self.node_id.clone().unwrap_or_else(drawn).parse().context("--node-id").map_err(usage)?;
-        let node = NodeConfig::new(name, incarnation)
-            .with_max_sessions(usize::try_from(config.max_sessions).unwrap_or(usize::MAX))
-            .with_max_offset(Duration::from_millis(self.clock_limit));
-        let options = Options {
-            url: url.clone(),
-            cluster: self.cluster_name.clone(),
-            credentials: self.credentials()?,
-            wait: self.wait,
-        };
-        Ok((config.with_cluster(node), Some(Nats::connect(options).await?)))
+        Ok(NodeConfig::new(name, incarnation)
+            .with_lease(Duration::from_millis(self.cluster_lease))
+            .with_max_offset(Duration::from_millis(self.clock_limit)))
     }
 
     fn credentials(&self) -> Result<Credentials> {

@@ -1,9 +1,11 @@
 //! NATS with JetStream as the engine.
 //!
 //! ```text
-//! bucket smpte-<cluster>             entries, one revision each, kept in files
-//! subject smpte.<cluster>.node.<id>  messages from node to node
+//! bucket <kind>-<cluster>             entries, one revision each, kept in files
+//! subject <kind>.<cluster>.node.<id>  messages from node to node
 //! ```
+//!
+//! The kind is `smpte` where the entries are those of timecode sessions.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,10 +29,14 @@ use super::Backplane;
 pub struct Options {
     /// `nats://host:port`, or `tls://`; several with commas between them.
     pub url: String,
+    /// What programs keep there: sessions of `smpte`, or something else, of the same characters as a cluster's name.
+    pub kind: &'static str,
     /// Name of the cluster: of `A-Z a-z 0-9 _ -`.
     pub cluster: String,
     /// How to prove who we are.
     pub credentials: Credentials,
+    /// A PEM file with certificates to trust, besides the system's.
+    pub certificates: Option<PathBuf>,
     /// Wait for an engine that is not there.
     pub wait: bool,
 }
@@ -65,6 +71,7 @@ pub struct Nats {
     client: Client,
     events: mpsc::UnboundedReceiver<Event>,
     context: jetstream::Context,
+    kind: &'static str,
     cluster: String,
 }
 
@@ -77,11 +84,15 @@ impl Nats {
     pub async fn connect(options: Options) -> Result<Self> {
         let name: NodeName = options.cluster.parse().context("--cluster-name").map_err(usage)?;
         let addresses = addresses(&options.url)?;
+        if let Some(path) = &options.certificates {
+            let at = || format!("--cluster-ca: {}", path.display());
+            std::fs::metadata(path).with_context(at).map_err(usage)?;
+        }
         let (tell, mut events) = mpsc::unbounded_channel();
         let client = loop {
             let tell = tell.clone();
-            let connecting = connect_options(&options.credentials)?
-                .name(format!("smpte-server, cluster {name}"))
+            let connecting = connect_options(&options)?
+                .name(format!("genlock {}, cluster {name}", options.kind))
                 .ping_interval(PING)
                 .connection_timeout(PATIENCE)
                 .request_timeout(Some(PATIENCE))
@@ -107,7 +118,7 @@ impl Nats {
         while events.try_recv().is_ok() {}
         let mut context = jetstream::new(client.clone());
         context.set_timeout(PATIENCE);
-        let nats = Self { client, events, context, cluster: name.to_string() };
+        let nats = Self { client, events, context, kind: options.kind, cluster: name.to_string() };
         loop {
             match nats.bucket().await {
                 Ok(_) => return Ok(nats),
@@ -125,14 +136,14 @@ impl Nats {
     /// The stream of the bucket. It is made here as the engine's own tools make a bucket, because the crate's way to do
     /// that asks the engine for things that its version 2.9 does not know.
     async fn bucket(&self) -> Result<stream::Stream> {
-        let bucket = format!("smpte-{}", self.cluster);
+        let bucket = format!("{}-{}", self.kind, self.cluster);
         let name = format!("KV_{bucket}");
         if let Ok(stream) = self.context.get_stream(&name).await {
             return Ok(stream);
         }
         let config = stream::Config {
             name,
-            description: Some("timecode sessions".into()),
+            description: Some("what programs of genlock share".into()),
             subjects: vec![format!("$KV.{bucket}.>")],
             max_messages_per_subject: 1,
             max_message_size: i32::try_from(MAX_ENTRY).unwrap_or(i32::MAX),
@@ -152,11 +163,11 @@ impl Nats {
 
     /// What stands before a key.
     fn prefix(&self) -> String {
-        format!("$KV.smpte-{}.", self.cluster)
+        format!("$KV.{}-{}.", self.kind, self.cluster)
     }
 
     fn subject(&self, node: NodeName) -> String {
-        format!("smpte.{}.node.{node}", self.cluster)
+        format!("{}.{}.node.{node}", self.kind, self.cluster)
     }
 
     /// All entries, and then every change.
@@ -352,9 +363,12 @@ async fn drain(commands: &mut mpsc::Receiver<Command>) {
     while commands.recv().await.is_some() {}
 }
 
-fn connect_options(credentials: &Credentials) -> Result<ConnectOptions> {
-    let options = ConnectOptions::new();
-    Ok(match credentials {
+fn connect_options(wanted: &Options) -> Result<ConnectOptions> {
+    let mut options = ConnectOptions::new();
+    if let Some(path) = &wanted.certificates {
+        options = options.add_root_certificates(path.clone());
+    }
+    Ok(match &wanted.credentials {
         Credentials::None => options,
         Credentials::User(user, password) => options.user_and_password(user.clone(), password.clone()),
         Credentials::Token(token) => options.token(token.clone()),
