@@ -1,90 +1,23 @@
 //! Three `smpte-server`s on a real `nats-server`: changes reach all, and what happens when something dies.
 //!
-//! A lease lasts 5 s, so the tests that wait for one to run out take longer than others.
+//! Some tests wait for a lease to run out, which lasts 2 s here.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use e2e::{Running, peer, program, program_with, runs};
+use e2e::faults::{TcpProxy, Wire};
+use e2e::nats::{Engine, until};
+use e2e::{PATIENCE, Running, peer, program, program_with, runs};
 use serde_json::{Value, json};
-
-/// Nothing takes longer than this unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The engine, with a port and a folder that it keeps when it is started again.
-struct Engine {
-    running: Option<Running>,
-    port: u16,
-    folder: tempfile::TempDir,
-    options: Vec<&'static str>,
-}
-
-impl Engine {
-    /// `None`, with the reason printed, where there is none.
-    fn start(options: &[&'static str]) -> Option<Self> {
-        if !peer("nats-server", || runs("nats-server", &["--version"])) {
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = tempfile::tempdir().unwrap();
-        let mut engine = Self { running: None, port, folder, options: options.into() };
-        engine.run();
-        Some(engine)
-    }
-
-    fn run(&mut self) {
-        let mut command = Command::new("nats-server");
-        command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-l", "/dev/null", "-sd"]);
-        command.arg(self.folder.path()).args(&self.options);
-        self.running = Some(Running::spawn(&mut command));
-        until("the engine listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
-    }
-
-    fn kill(&mut self) {
-        drop(self.running.take());
-    }
-
-    fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    /// Writes an entry as any other program could.
-    fn put(&self, key: &str, value: &[u8]) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let mut lines = BufReader::new(stream.try_clone().unwrap());
-        let head =
-            format!("CONNECT {{\"verbose\":false}}\r\nPUB $KV.smpte-default.{key} {}\r\n", value.len());
-        stream.write_all(&[head.as_bytes(), value, b"\r\nPING\r\n"].concat()).unwrap();
-        let mut line = String::new();
-        while !line.starts_with("PONG") {
-            line.clear();
-            assert!(lines.read_line(&mut line).unwrap() > 0);
-        }
-    }
-}
-
-/// Tries until there is something.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "it does not come to this: {what}");
-        // A server answers no more than 20 questions a second for its status.
-        std::thread::sleep(Duration::from_millis(60));
-    }
-}
 
 fn server_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| program_with("smpte-server", &["smpte-programs/cluster"]))
+    PROGRAM.get_or_init(|| program_with("smpte-server", &e2e::nats::FEATURES))
 }
 
 struct Server {
@@ -95,23 +28,13 @@ struct Server {
 impl Server {
     /// One that is ready to serve the cluster.
     fn start(url: &str, name: &str) -> Self {
-        let mut command = Command::new(server_program());
-        command.args([
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-status",
-            "--cluster",
-            url,
-            "--node-id",
-            name,
-        ]);
-        Self::spawn(&mut command)
+        Self::with(url, name, &["--cluster-lease", "2000"])
     }
 
-    fn spawn(command: &mut Command) -> Self {
-        let running = Running::spawn(command);
+    fn with(url: &str, name: &str, options: &[&str]) -> Self {
+        let mut command = Command::new(server_program());
+        command.args(["--host", "127.0.0.1", "--port", "0", "--no-status"]);
+        let running = Running::spawn(command.args(["--cluster", url, "--node-id", name]).args(options));
         let address = running.address("tcp");
         assert_eq!(running.line().as_deref(), Some("serving the cluster"));
         Self { running, address }
@@ -336,50 +259,23 @@ fn a_thousand_changes_at_two_servers_have_one_order() {
     }
 }
 
-/// Hands bytes from one side to the other, unless it is told to let them lie.
-struct Proxy {
-    address: SocketAddr,
-    cut: Arc<AtomicBool>,
-}
-
-impl Proxy {
-    fn start(to: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, cut) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
-        let is_cut = cut.clone();
-        std::thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { continue };
-                for (from, to) in [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())] {
-                    let (from, to, is_cut) = (from.unwrap(), to.unwrap(), is_cut.clone());
-                    std::thread::spawn(move || carry(from, to, &is_cut));
-                }
-            }
-        });
-        Self { address, cut }
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
-    let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = from.read(&mut buffer) {
-        while is_cut.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if to.write_all(&buffer[..n]).is_err() {
-            break;
-        }
-    }
-    // The other direction ends too.
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+#[test]
+fn after_a_partition_all_have_one_session() {
+    partition(&["--cluster-lease", "2000"], Duration::ZERO);
 }
 
 #[test]
-fn after_a_partition_all_have_one_session() {
+#[ignore = "takes twenty seconds; cargo test -p e2e --test interop_cluster -- --ignored"]
+fn after_a_partition_of_ten_seconds_all_have_one_session() {
+    partition(&[], Duration::from_secs(10));
+}
+
+/// One of two servers is cut off from the engine for at least so long, and until the other takes it for dead.
+fn partition(options: &[&str], least: Duration) {
     let Some(engine) = Engine::start(&[]) else { return };
-    let proxy = Proxy::start(engine.port);
-    let a = Server::start(&engine.url(), "a");
-    let c = Server::start(&format!("nats://{}", proxy.address), "c");
+    let proxy = TcpProxy::start(([127, 0, 0, 1], engine.port()).into(), Wire::default());
+    let a = Server::with(&engine.url(), "a", options);
+    let c = Server::with(&format!("nats://{}", proxy.address), "c", options);
     let (mut at_a, mut at_c) = (a.connect(), c.connect());
     let id = at_a.create("25");
     assert_eq!(kinds(&at_c.join(&id)), "session_joined");
@@ -388,7 +284,8 @@ fn after_a_partition_all_have_one_session() {
     lonely.start();
     let mut watcher = a.connect().extended();
     until("both are counted", || (watcher.members(&id) == 2).then_some(()));
-    proxy.cut.store(true, Ordering::Relaxed);
+    proxy.freeze();
+    let frozen = Instant::now();
     // the side with the engine goes on; the other ticks on and refuses
     until("c is taken for dead", || (watcher.members(&id) == 1).then_some(()));
     until("what only c had is gone", || (watcher.members(&theirs) == 0).then_some(()));
@@ -398,7 +295,10 @@ fn after_a_partition_all_have_one_session() {
     while lonely.updates < updates {
         lonely.line();
     }
-    proxy.cut.store(false, Ordering::Relaxed);
+    while frozen.elapsed() < least {
+        lonely.line();
+    }
+    proxy.thaw();
     // what was refused or decided there is told to c's members, and both sessions have all their members again
     assert_eq!(kinds(&at_c.reply()), "timecode_started");
     until("c is back", || (watcher.members(&id) == 2).then_some(()));
@@ -415,7 +315,7 @@ fn garbage_in_the_bucket_harms_nobody() {
     let id = member.create("25");
     for value in [&b""[..], b"{", b"\xff\xfe", b"{\"version\": 1}", &[b'['; 10_000]] {
         for key in [&format!("s.{id}"), "s.x", "n.a", "n.zz", &format!("m.{id}.zz"), "m", "what.ever"] {
-            engine.put(key, value);
+            engine.put("smpte-default", key, value);
         }
     }
     // whoever comes later reads it all, and waits a lease for a server that never was
@@ -444,9 +344,19 @@ fn what_is_wrong_at_the_start_is_said_in_one_line() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("nats://{unused}");
     let url = engine.url();
+    let Some(without_store) = Engine::with(&[]) else { return };
+    let without_store = without_store.url();
+    // something else that speaks first
+    let other = program("smpte-server");
+    let other = Running::spawn(Command::new(other).args(["--host", "127.0.0.1", "--port", "0"]));
+    let other = format!("nats://{}", other.address("tcp"));
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32);
-    let wrong: [Case<'_>; 8] = [
+    let wrong: [Case<'_>; 12] = [
         (&["--cluster", &nobody], &[], 1),
+        (&["--cluster", &other], &[], 1),
+        (&["--cluster", &without_store], &[], 1),
+        (&["--cluster", &url, "--cluster-ca", "/nowhere"], &[], 2),
+        (&["--cluster", "http://127.0.0.1:80"], &[], 2),
         (&["--cluster", &url], &[], 1),
         (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio"), ("SMPTE_CLUSTER_PASSWORD", "wr0ng")], 1),
         (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio")], 2),
@@ -505,4 +415,38 @@ fn a_server_waits_for_its_engine() {
     engine.run();
     running.address("tcp");
     assert_eq!(running.line().as_deref(), Some("serving the cluster"));
+}
+
+/// A certificate that nobody has signed, for 127.0.0.1.
+const CERTIFICATE: &str = "[req]
+distinguished_name = name
+x509_extensions = extensions
+prompt = no
+[name]
+CN = localhost
+[extensions]
+subjectAltName = IP:127.0.0.1
+basicConstraints = CA:FALSE
+";
+
+#[test]
+fn the_way_to_the_engine_can_be_safe() {
+    if !peer("openssl", || runs("openssl", &["version"])) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (config, key, certificate) = (file("config"), file("key.pem"), file("certificate.pem"));
+    std::fs::write(&config, CERTIFICATE).unwrap();
+    let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+    assert!(runs(
+        "openssl",
+        &[&made[..], &["-config", &config, "-keyout", &key, "-out", &certificate]].concat()
+    ));
+    let Some(engine) = Engine::start(&["--tls", "--tlscert", &certificate, "--tlskey", &key]) else { return };
+    let url = format!("tls://127.0.0.1:{}", engine.port());
+    let server = Server::with(&url, "a", &["--cluster-ca", &certificate]);
+    server.connect().create("25");
+    let (status, said) = fails(&["--cluster", &url], &[]);
+    assert_eq!((status, said.lines().count()), (Some(1), 1), "{said}");
 }

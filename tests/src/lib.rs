@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod faults;
+pub mod nats;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

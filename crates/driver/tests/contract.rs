@@ -266,6 +266,40 @@ async fn a_reader_that_lets_replies_pile_up_is_closed() {
     driver.shutdown(PATIENCE).await;
 }
 
+/// How many bytes of replies the kernel takes for a reader that reads none: as many as `unsent_limit` allows.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn little_waits_unsent_in_the_kernel_where_that_is_wanted() {
+    const QUEUE: usize = 32 << 10;
+    let mut taken = Vec::new();
+    for unsent_limit in [None, Some(16 << 10)] {
+        let mut limits = Limits::default();
+        limits.unsent_limit = unsent_limit;
+        limits.queue = QueueLimits { max_bytes: QUEUE, if_room_bytes: QUEUE };
+        let (driver, mut events) = Driver::start(Toy::new(SLOW), limits);
+        let (listener, address) = listener().await;
+        driver.serve_tcp(listener, ECHO);
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stuck = socket.connect(address).await.unwrap();
+        // One line after the other: a long read would be answered before anything is written.
+        let line = [vec![b'x'; 1000], vec![b'\n']].concat();
+        let mut replies = 0;
+        loop {
+            // It is closed with what it has said unread.
+            let _ = stuck.write_all(&line).await;
+            match expect(&mut events, |e| matches!(e, Event::Line(..) | Event::Closed(..))).await {
+                Event::Closed(_, reason) => break assert_eq!(reason, CloseReason::SlowReader),
+                _ => replies += "echo ".len() + line.len(),
+            }
+        }
+        taken.push(replies - QUEUE);
+        driver.shutdown(PATIENCE).await;
+    }
+    // The limit, one write beyond it, and what the reader's own buffer holds.
+    assert!(taken[1] < 96 << 10 && taken[1] < taken[0], "{taken:?}");
+}
+
 /// What we say last arrives, whatever the peer is still sending, and then the connection ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_words_arrive() {
