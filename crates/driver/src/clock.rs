@@ -29,8 +29,16 @@ pub fn unix_now() -> i64 {
     }
 }
 
+/// What the wall clock read, or will read, at an instant: nanoseconds since 1970-01-01T00:00:00Z, as the two clocks stand
+/// to each other now.
+pub fn unix_at(at: Instant) -> i64 {
+    let (now, wall) = both();
+    let ahead = i128::from(at.as_nanos()) - i128::from(now.as_nanos());
+    i64::try_from(i128::from(wall) + ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
+}
+
 /// Both clocks read as nearly at once as can be: `(monotonic, wall)`. Of three tries the tightest counts.
-pub(crate) fn both() -> (Instant, i64) {
+pub fn both() -> (Instant, i64) {
     let mut best = (u64::MAX, now(), unix_now());
     for _ in 0..3 {
         let before = now().as_nanos();

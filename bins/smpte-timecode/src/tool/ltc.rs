@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 
 use anyhow::Context;
 use clap::Subcommand;
+use driver::cli::Progress;
 use smpte_timecode::address::AddressError;
 use smpte_timecode::ltc::{
     Continuity, DecodedWord, Decoder, EncodeError, Encoder, EncoderConfig, Level, RateEstimator,
@@ -121,7 +122,10 @@ fn cannot_encode(error: EncodeError) -> Failure {
 fn encode(mut encoder: Encoder, header: &[u8], mut samples: u64, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(header)?;
     let (mut piece, mut bytes) = ([0_i16; 4096], Vec::with_capacity(8192));
+    let all = samples;
+    let mut progress = Progress::new("LTC", all);
     while samples > 0 {
+        progress.at(all - samples);
         let length = usize::try_from(samples).unwrap_or(usize::MAX).min(piece.len());
         encoder.fill_i16(&mut piece[..length]);
         bytes.clear();

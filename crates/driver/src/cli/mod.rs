@@ -1,6 +1,7 @@
 //! What every program of the workspace does alike on its command line.
 
 mod generate;
+mod progress;
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -10,6 +11,8 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
+
+pub use progress::Progress;
 
 /// Connections that may wait to be accepted, if the system allows as many.
 const BACKLOG: u32 = 4096;
