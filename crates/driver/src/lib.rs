@@ -38,7 +38,7 @@ mod ws;
 pub mod cli;
 pub mod shutdown;
 
-pub use clock::{now, unix_now};
+pub use clock::{both, now, unix_at, unix_now};
 pub use core::Driver;
 pub use events::Events;
 pub use file::OpenFile;
