@@ -167,6 +167,12 @@ impl Server {
         self.rooms.get(&id).map(|room| self.info(now, room))
     }
 
+    /// The clock of a session as it is now: what is in force at any instant, until somebody starts, stops, resets or
+    /// steers it, which [`Event`] tells.
+    pub fn clock(&self, id: SessionId) -> Option<SessionClock> {
+        self.rooms.get(&id).map(|room| room.clock)
+    }
+
     /// How many there are.
     pub fn status(&self) -> Status {
         Status { connected_clients: self.clients.len(), active_sessions: self.rooms.len() }
