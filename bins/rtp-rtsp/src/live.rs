@@ -188,7 +188,9 @@ impl LiveMount {
         let Some(mount) = self.mount else { return Ok(()) };
         let packets = self.packetizer.packetize(frame, timestamp)?;
         let picture = (self.codec == Codec::Jpeg).then_some(frame);
-        Ok(self.server.call(|machine, now| machine.push(now, mount, 0, &packets, picture))?)
+        Ok(self
+            .server
+            .call(|machine, now| machine.push_sampled(now, captured, mount, 0, &packets, picture))?)
     }
 
     /// Whether anybody plays it, or is about to. A source that is costly need not draw for nobody.

@@ -21,16 +21,17 @@ use crate::rtsp::StatusCode;
 pub(super) const REPORT_NS: u128 = 5_000_000_000;
 
 impl Server {
-    /// Sends a frame to all who read the track.
+    /// Sends a frame to all who read the track. Its timestamp is that of `sampled`.
     pub(super) fn deliver(
         &mut self,
         now: Instant,
+        sampled: Instant,
         id: MountId,
         track: usize,
         packets: &Packets,
         jpeg: Option<&Bytes>,
     ) {
-        let unix_ns = self.unix_ns(now);
+        let unix_ns = self.unix_ns(sampled);
         let Some(mount) = self.mounts.get_mut(&id) else { return };
         let leading = mount.leading_track() == track;
         let mut begun: Vec<(SessionKey, ConnId)> = Vec::new();
@@ -56,6 +57,7 @@ impl Server {
         let mut group: Option<UdpPeer> = None;
         let mut lab: Option<Option<Packets>> = None;
         let size = packets.len_bytes() as u64;
+        let mut newcomers = false;
         for reader in mount.readers.values_mut().filter(|r| !r.waits) {
             let Some((_, carrier)) = reader.tracks.iter_mut().find(|(t, _)| *t == track) else { continue };
             match carrier {
@@ -72,6 +74,7 @@ impl Server {
                     self.out.extend(lab::outputs(*to, numbers, picture));
                 }
             }
+            newcomers |= reader.unreported & bit(track) != 0;
             reader.frames += 1;
             reader.bytes += size;
         }
@@ -90,7 +93,7 @@ impl Server {
         if let Some(track) = mount.tracks.get_mut(track) {
             track.count(now, packets);
         }
-        self.report(now, id, track, unix_ns);
+        self.report(now, id, track, unix_ns, newcomers);
         for (key, conn) in begun {
             if let Some(session) = self.sessions.get_mut(&key)
                 && let Some(at) = session.play_at.take()
@@ -101,20 +104,36 @@ impl Server {
         }
     }
 
-    /// A sender report for all readers of a track, if one is due: with the first frame and every 5 s.
-    fn report(&mut self, now: Instant, id: MountId, track_number: usize, unix_ns: Option<i64>) {
+    /// A sender report for all readers of a track, if one is due: every 5 s. Who is new gets one with the first frame, so
+    /// that it need not wait to know when frames were sampled.
+    fn report(
+        &mut self,
+        now: Instant,
+        id: MountId,
+        track_number: usize,
+        unix_ns: Option<i64>,
+        newcomers: bool,
+    ) {
         let Some(mount) = self.mounts.get_mut(&id) else { return };
         let Some(track) = mount.tracks.get_mut(track_number) else { return };
         let due = track.reported.is_none_or(|at| now.saturating_since(at).as_nanos() >= REPORT_NS);
-        let (Some(ssrc), Some((timestamp, _)), Some(unix_ns), true) = (track.ssrc, track.last, unix_ns, due)
+        let (Some(ssrc), Some((timestamp, _)), Some(unix_ns), true) =
+            (track.ssrc, track.last, unix_ns, due || newcomers)
         else {
             return;
         };
-        track.reported = Some(now);
+        if due {
+            track.reported = Some(now);
+        }
         let data = sender_report(ssrc, timestamp, unix_ns, track.packets, track.octets);
         let mut group_told = false;
-        for reader in mount.readers.values().filter(|r| !r.waits) {
+        for reader in mount.readers.values_mut().filter(|r| !r.waits) {
             let Some((_, carrier)) = reader.tracks.iter().find(|(t, _)| *t == track_number) else { continue };
+            let new = reader.unreported & bit(track_number) != 0;
+            if !(due || new) {
+                continue;
+            }
+            reader.unreported &= !bit(track_number);
             if matches!(carrier, Carrier::Multicast { .. }) && core::mem::replace(&mut group_told, true) {
                 continue;
             }
@@ -173,6 +192,11 @@ impl Server {
             self.ingest(now, key, track, Bytes::copy_from_slice(data), true);
         }
     }
+}
+
+/// A track's place in [`Reader::unreported`](super::mount::Reader::unreported); none for tracks beyond it.
+fn bit(track: usize) -> u32 {
+    u32::try_from(track).ok().and_then(|track| 1_u32.checked_shl(track)).unwrap_or(0)
 }
 
 /// RFC 3550 §6.4.1, with a CNAME.

@@ -180,11 +180,28 @@ impl Server {
         packets: &Packets,
         jpeg: Option<&Bytes>,
     ) -> Result<(), UsageError> {
+        self.push_sampled(now, now, mount, track, packets, jpeg)
+    }
+
+    /// The same for a frame that was sampled at `sampled`, a while before `now`: sender reports say that its timestamp
+    /// belongs to that instant, so that readers know when each frame was sampled however long it took to get here.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_sampled(
+        &mut self,
+        now: Instant,
+        sampled: Instant,
+        mount: MountId,
+        track: usize,
+        packets: &Packets,
+        jpeg: Option<&Bytes>,
+    ) -> Result<(), UsageError> {
         let tracks = self.mounts.get(&mount).ok_or(UsageError::NoSuchMount)?.tracks.len();
         if track >= tracks {
             return Err(UsageError::NoSuchTrack);
         }
-        self.deliver(now, mount, track, packets, jpeg);
+        self.deliver(now, sampled, mount, track, packets, jpeg);
         Ok(())
     }
 

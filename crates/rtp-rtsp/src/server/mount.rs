@@ -68,6 +68,8 @@ pub(super) struct Reader {
     pub(super) tracks: Vec<(usize, Carrier)>,
     /// Gets nothing before the next frame at which one can begin.
     pub(super) waits: bool,
+    /// Tracks of which it has had no sender report yet, one bit each.
+    pub(super) unreported: u32,
     /// The reply to PLAY, which goes out before the first frame.
     pub(super) reply: Option<PlayReply>,
     pub(super) since: Instant,

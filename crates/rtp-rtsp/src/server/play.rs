@@ -70,6 +70,7 @@ impl Server {
             remote: session.remote,
             tracks: session.tracks.clone(),
             waits,
+            unreported: u32::MAX,
             reply,
             since: now,
             frames: 0,

@@ -278,7 +278,7 @@ impl Server {
             self.event(Event::PublisherUnsupported { path, reason });
         }
         for (packets, jpeg) in units {
-            self.deliver(now, id, track, &packets, jpeg.as_ref());
+            self.deliver(now, now, id, track, &packets, jpeg.as_ref());
         }
     }
 }
