@@ -49,6 +49,31 @@ impl Frame {
         let look = Look::of(marks.settings);
         self.background(marks.frame, look);
         self.block(marks.frame);
+        self.mark(marks);
+    }
+
+    /// Takes over a picture from elsewhere: luma, blue and red difference of each pixel, `width` pixels a row. What it
+    /// has too little of stays as it was; what it has too much of is left out.
+    pub fn load(&mut self, pixels: &[u8], width: usize) {
+        let Picture { width: wide, height } = self.picture;
+        let (luma, chroma) = self.planes.split_at_mut(wide * height);
+        let (blue, red) = chroma.split_at_mut(wide * height / 4);
+        for (y, row) in pixels.chunks_exact(width.saturating_mul(3).max(3)).take(height).enumerate() {
+            let own = luma.get_mut(y * wide..(y + 1) * wide).unwrap_or_default();
+            own.iter_mut().zip(row.iter().step_by(3)).for_each(|(to, from)| *to = *from);
+            if y % 2 == 1 {
+                continue;
+            }
+            for (plane, channel) in [(&mut *blue, 1), (&mut *red, 2)] {
+                let own = plane.get_mut(y / 2 * (wide / 2)..(y / 2 + 1) * (wide / 2)).unwrap_or_default();
+                let from = row.iter().skip(channel).step_by(6);
+                own.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+
+    /// Writes text and code strip over the picture that is there.
+    pub fn mark(&mut self, marks: &Marks) {
         let scale = (self.picture.width / 160).min((self.picture.height - 3 * self.side()) / 30).max(1);
         let [timecode, frame, date] = text::lines(marks);
         let top = 3 * self.side() + scale;

@@ -5,16 +5,22 @@ use alloc::string::String;
 
 use crate::Marks;
 
+impl Marks {
+    /// The timecode as it is written, `01:00:00:00`, with `;` before the frames of a drop-frame label; `None` if there is
+    /// none.
+    pub fn label(&self) -> Option<String> {
+        if self.timecode == Self::NO_TIMECODE {
+            return None;
+        }
+        let [h, m, s, f] = (self.timecode & 0x7fff_ffff).to_be_bytes();
+        let mark = if self.timecode >> 31 == 1 { ';' } else { ':' };
+        Some(format!("{h:02X}:{m:02X}:{s:02X}{mark}{f:02X}"))
+    }
+}
+
 /// Timecode, frame number with settings, and wall-clock time.
 pub(crate) fn lines(marks: &Marks) -> [String; 3] {
-    let timecode = match marks.timecode {
-        Marks::NO_TIMECODE => String::from("--:--:--:--"),
-        bcd => {
-            let [h, m, s, f] = (bcd & 0x7fff_ffff).to_be_bytes();
-            let mark = if bcd >> 31 == 1 { ';' } else { ':' };
-            format!("{h:02X}:{m:02X}:{s:02X}{mark}{f:02X}")
-        }
-    };
+    let timecode = marks.label().unwrap_or_else(|| String::from("--:--:--:--"));
     let [a, b, c, d, e, f] = marks.settings;
     let frame = format!("FRAME {} SET {a:02X}{b:02X}{c:02X}{d:02X}{e:02X}{f:02X}", marks.frame);
     [timecode, frame, date(marks.time_ns)]
