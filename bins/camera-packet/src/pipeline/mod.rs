@@ -19,6 +19,7 @@ mod child;
 mod command;
 mod drain;
 mod feed;
+mod film;
 mod live;
 mod pattern;
 mod plan;
@@ -31,13 +32,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use camera_packet::extension::PipelineState;
 use camera_packet::settings::SettingsBlock;
+use machine::Instant;
 use rtsp_programs::serve::RtspServer;
 use tokio::sync::watch;
 
 pub use child::run_if_child;
 pub use command::{camera_arguments, publisher_arguments};
+pub use film::{Film, FilmError};
 pub use source::{Source, SourceError};
 
 /// How the video is made.
@@ -70,8 +74,10 @@ pub struct PipelineConfig {
     /// A program that calls [`run_if_child`] first of all in its `main` (such as camera-server): children are started
     /// through it and die with this process, even if that is killed. `None`: they die at an orderly end only.
     pub launcher: Option<PathBuf>,
-    /// What the built-in pattern's timecode is. Default `None`: it has none.
-    pub labels: Option<Labels>,
+    /// What the built-in pattern is locked to. Default `None`: it runs freely and has no timecode.
+    pub reference: Option<Reference>,
+    /// Pictures to show, round and round, instead of the built-in pattern; they get its marks. Default `None`.
+    pub film: Option<Arc<Film>>,
 }
 
 /// Where a streaming server in this process serves the pictures: as H.264 from programs, as JPEG from the built-in
@@ -94,21 +100,31 @@ enum Destination<'a> {
     Pipe,
 }
 
-/// Tells the timecode in force now, as [`test_picture::Marks::timecode`] has it.
+/// The clock that a camera is locked to.
 #[derive(Clone)]
-pub struct Labels(Arc<dyn Fn() -> u32 + Send + Sync>);
+pub struct Reference(Arc<dyn Fn(Instant) -> Beat + Send + Sync>);
 
-impl Labels {
-    /// Asked once a frame; shall not block.
-    pub fn new(now: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+impl Reference {
+    /// `beat` says what the clock shows at an instant. It is asked a few times a frame; it shall not block.
+    pub fn new(beat: impl Fn(Instant) -> Beat + Send + Sync + 'static) -> Self {
+        Self(Arc::new(beat))
     }
 }
 
-impl fmt::Debug for Labels {
+impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Labels")
+        f.write_str("Reference")
     }
+}
+
+/// What a [`Reference`] shows at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The timecode in force, as [`test_picture::Marks::timecode`] has it.
+    pub timecode: u32,
+    /// When the frame of that instant began, when the next begins, and frames a second times 100, rounded; `None`: the
+    /// clock rests, and pictures come at the camera's own rate.
+    pub frame: Option<(Instant, Instant, u16)>,
 }
 
 impl PipelineConfig {
@@ -127,7 +143,8 @@ impl PipelineConfig {
             publisher: "ffmpeg".into(),
             publisher_extra: Vec::new(),
             launcher: None,
-            labels: None,
+            reference: None,
+            film: None,
         }
     }
 }
@@ -150,8 +167,10 @@ pub struct Status {
 pub struct Still {
     /// Number of its frame.
     pub frame: u32,
+    /// When it was captured.
+    pub at: Instant,
     /// The picture as JPEG.
-    pub jpeg: Arc<[u8]>,
+    pub jpeg: Bytes,
 }
 
 /// A running supervisor. Dropping it ends the pipeline and waits for that, at most some three seconds.

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use camera_packet::extension::PipelineState;
 use camera_packet::settings::SettingsBlock;
-use test_picture::Picture;
 use tokio::sync::watch;
 
 use super::child::{self, Group};
 use super::feed::{self, Feed, Mount};
-use super::pattern::{Pattern, Shown};
+use super::pattern::{Pattern, Scene, Shown};
 use super::plan::{Due, Plan};
 use super::{Destination, PipelineConfig, Source, Status, Still, command, live};
 
@@ -116,15 +115,13 @@ impl Supervisor {
         match &self.config.source {
             Source::None => self.plan.never(),
             Source::Test => {
-                let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-                let picture = Picture::try_new(size(self.config.width), size(self.config.height));
+                if let Some((width, height)) = self.config.film.as_ref().map(|film| film.size()) {
+                    (self.config.width, self.config.height) = (width, height);
+                }
                 let mount = self.config.mount.as_ref().map(|to| feed::pictures(to, &self.config));
-                let made = picture.map_err(|error| error.to_string()).and_then(|picture| {
+                let made = Scene::new(&self.config).map_err(|error| error.to_string()).and_then(|scene| {
                     let mount = mount.transpose()?;
-                    let rate = self.config.framerate;
-                    let labels = self.config.labels.clone();
-                    let shown = Shown { stills, mount };
-                    Pattern::start(picture, rate, labels, self.wanted, shown, self.to.clone())
+                    Pattern::start(scene, self.wanted, Shown { stills, mount }, self.to.clone())
                         .map_err(|e| e.to_string())
                 });
                 match made {
