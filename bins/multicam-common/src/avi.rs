@@ -178,6 +178,40 @@ pub fn frames(file: File) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>
     }))
 }
 
+/// The last frame of a file that was finished, found by its index, however long the file is.
+///
+/// # Errors
+/// Those of reading, and [`io::ErrorKind::InvalidData`] if it is no file of ours, or has no frames.
+pub fn last_frame(file: &mut File) -> io::Result<Vec<u8>> {
+    let wrong = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut head = [0; HEADER as usize];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut head)?;
+    if &head[..4] != b"RIFF" || &head[112..116] != b"MJPG" {
+        return Err(wrong());
+    }
+    let word = |bytes: &[u8], at: usize| {
+        u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    };
+    // Behind the frames: "idx1", its length, 16 bytes a frame.
+    let movie = HEADER - 4;
+    let index = movie + u64::from(word(&head, 216));
+    let mut start = [0; 8];
+    file.seek(SeekFrom::Start(index))?;
+    file.read_exact(&mut start)?;
+    let last =
+        u64::from(word(&start, 4)).checked_sub(16).filter(|_| &start[..4] == b"idx1").ok_or_else(wrong)?;
+    let mut entry = [0; 16];
+    file.seek(SeekFrom::Start(index + 8 + last))?;
+    file.read_exact(&mut entry)?;
+    file.seek(SeekFrom::Start(movie + u64::from(word(&entry, 8)) + 8))?;
+    let mut jpeg = Vec::new();
+    let length = u64::from(word(&entry, 12));
+    // Grows with what is really there.
+    let read = file.take(length).read_to_end(&mut jpeg)?;
+    if read as u64 == length { Ok(jpeg) } else { Err(wrong()) }
+}
+
 /// All before the first frame, 224 bytes. `movie`: bytes from the word `movi` to the end of the last frame.
 fn header(size: (u16, u16), rate: (u32, u32), index: &[(u32, u32)], movie: u32) -> Vec<u8> {
     let frames = u32::try_from(index.len()).unwrap_or(u32::MAX);
@@ -237,6 +271,9 @@ mod tests {
         let (_dir, path) = written(&[b"abc", b"", b"defg"]);
         assert_eq!(read(&path), [&b"abc"[..], b"", b"defg"]);
         assert_eq!(header((640, 360), (25, 1), &[], 4).len() as u64, HEADER);
+        assert_eq!(last_frame(&mut File::open(&path).unwrap()).unwrap(), b"defg");
+        let (_dir, none) = written(&[]);
+        assert!(last_frame(&mut File::open(&none).unwrap()).is_err());
         let bytes = std::fs::read(&path).unwrap();
         let said = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
         assert_eq!(said as usize + 8, bytes.len());

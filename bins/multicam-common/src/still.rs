@@ -1,11 +1,16 @@
 //! Frames of the test source: drawn, packed as JPEG, and read back.
 
+use std::fs::File;
+use std::path::Path;
+
 use anyhow::{Context, Result, anyhow};
 use test_picture::{Frame, Marks, Picture};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::avi;
 
 /// Draws frames into the same memory again and again.
 #[derive(Debug)]
@@ -57,6 +62,27 @@ pub fn size(jpeg: &[u8]) -> Result<(u16, u16)> {
     decoder.decode_headers().map_err(|e| anyhow!("not a JPEG file: {e}"))?;
     let (width, height) = decoder.dimensions().context("a JPEG file without a size")?;
     Ok((u16::try_from(width)?, u16::try_from(height)?))
+}
+
+/// What the first and the last picture of a recording of the test picture say of themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Of the first.
+    pub first: Marks,
+    /// Of the last.
+    pub last: Marks,
+}
+
+impl Ends {
+    /// Reads them from an AVI file with Motion JPEG.
+    ///
+    /// # Errors
+    /// If it is no such file, holds no frame, or the frames are no test pictures.
+    pub fn read(path: &Path) -> Result<Self> {
+        let first = avi::frames(File::open(path)?)?.next().context("a recording without frames")??;
+        let last = avi::last_frame(&mut File::open(path)?)?;
+        Ok(Self { first: read(&first)?, last: read(&last)? })
+    }
 }
 
 #[cfg(test)]

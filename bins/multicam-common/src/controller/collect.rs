@@ -10,10 +10,12 @@ use multicam_common::codec::Reply;
 use multicam_common::message::{CommandMessage, Secret, TakeTimes};
 use multicam_common::{Style, UnixTime};
 use serde_json::{Value, json};
+use test_picture::Marks;
 
 use super::fetch::{Progress, fetch};
 use super::fleet::Fleet;
 use super::state::{State, write_json};
+use crate::still::Ends;
 
 /// A file that was wanted, and what became of it.
 #[derive(Clone, Debug)]
@@ -239,6 +241,11 @@ impl Manifest {
         let times = &collected.times;
         let error = times.clock_error_ns.and_then(|ns| i64::try_from(ns).ok()).map(UnixTime::from_nanos);
         let copy = collected.outcome.as_ref().ok();
+        // What the pictures say, where they are test pictures.
+        let ends = copy.and_then(|(path, ..)| Ends::read(path).ok());
+        let marks = |marks: Option<Marks>| {
+            marks.map(|m| json!({"frame": m.frame, "timecode": m.label(), "unixNanos": m.time_ns}))
+        };
         let entry = json!({
             "device": collected.device,
             "fileName": collected.file,
@@ -249,6 +256,8 @@ impl Manifest {
             "actualStart": seconds(times.actual_start),
             "firstFrame": seconds(times.first_frame),
             "clockError": seconds(error),
+            "firstPicture": marks(ends.map(|ends| ends.first)),
+            "lastPicture": marks(ends.map(|ends| ends.last)),
             "complete": copy.is_some(),
         });
         self.entries.insert((collected.device.clone(), collected.file.clone()), entry);
