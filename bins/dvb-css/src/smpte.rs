@@ -10,7 +10,9 @@ use dvb_css::timeline::TimelineState;
 use machine::Service;
 use smpte_timecode::client::{Client, Event};
 use smpte_timecode::config::ClientConfig;
+use smpte_timecode::session::SessionClock;
 use smpte_timecode::{Rate, Timecode};
+use tokio::sync::watch;
 
 use crate::serve::Television;
 
@@ -68,6 +70,36 @@ pub async fn follow(television: Television, source: Source) -> anyhow::Result<()
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
+}
+
+/// Offers the timeline and keeps it at a session of a server in the same process, to the nanosecond: `clock` tells the
+/// session's clock, and says so whenever it is another. Returns when the television or the server ends.
+///
+/// # Errors
+/// When the television has too many timelines.
+pub async fn follow_clock(
+    television: Television,
+    mut clock: watch::Receiver<Option<SessionClock>>,
+) -> anyhow::Result<()> {
+    let id = television.call(|tv, now| tv.add_timeline(now, SELECTOR, TimelineState::Unavailable))?;
+    let mut follower = Follower { television: television.clone(), id, offered: None, told: None };
+    loop {
+        let now_is = *clock.borrow_and_update();
+        let state = now_is.map(|clock| {
+            let moment = clock.at(driver::now());
+            follower.offer(moment.label.rate());
+            let wall = television.call(|tv, _| i128::from(tv.wall_clock().at(moment.began)));
+            let speed = if clock.is_running() { Ratio::ONE } else { Ratio::ZERO };
+            TimelineState::At(ControlTimestamp::available(moment.label.frame().into(), wall, speed))
+        });
+        follower.tell(state.unwrap_or(TimelineState::Unavailable));
+        tokio::select! {
+            changed = clock.changed() => if changed.is_err() { break },
+            () = television.stopped() => return Ok(()),
+        }
+    }
+    follower.tell(TimelineState::Unavailable);
+    Ok(())
 }
 
 struct Follower {
