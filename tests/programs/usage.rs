@@ -42,6 +42,13 @@ fn all_programs_help_and_tell_their_version() {
             let text = String::from_utf8(help.stdout).unwrap();
             assert_eq!(help.status.code(), Some(0), "{name} {flag}");
             assert!(text.contains("Usage:") && text.contains(&name), "{name} {flag}: {text}");
+            // By example, too.
+            assert!(
+                text.contains("\nExample") && text.contains(&format!("\n  {name}")),
+                "{name} {flag}: {text}"
+            );
+            // Into a pipe no colours go.
+            assert!(!text.contains('\u{1b}'), "{name} {flag}: {text}");
         }
         let version = run(&name, &["--version"]);
         let text = String::from_utf8(version.stdout).unwrap();

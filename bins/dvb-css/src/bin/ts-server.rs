@@ -19,7 +19,10 @@ use driver::cli;
   urn:dvb:css:timeline:temi:1:1   1000 ticks a second, following the first
   urn:dvb:css:timeline:temi:1:5   the same, coming and going
   urn:dvb:css:timeline:temi:1:2   the same, known ten seconds after somebody asks
-  urn:pydvbcss:sporadic           coming and going, without meaning"
+  urn:pydvbcss:sporadic           coming and going, without meaning
+
+Example:
+  ts-server 127.0.0.1 0 127.0.0.1 0    on free ports of this machine"
 )]
 struct Options {
     /// Address or name to serve timelines on

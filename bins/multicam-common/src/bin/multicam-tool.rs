@@ -14,7 +14,12 @@ use multicam_programs::{avi, still};
 
 /// Play the original MultiCam implementations, quirks included, and read recordings of the test source back
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Examples:
+  multicam-tool frames takes/Tiger-1/Tiger-1_1729000000123.avi --first 1    what its first picture says
+  multicam-tool emulate --peer oak-g2 --port 8080                            the device of the OAK generation"
+)]
 struct Options {
     #[command(subcommand)]
     action: Action,
