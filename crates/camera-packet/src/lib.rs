@@ -61,3 +61,8 @@ pub mod message;
 pub mod client;
 pub mod config;
 pub mod server;
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

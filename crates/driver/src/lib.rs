@@ -57,3 +57,8 @@ pub fn seed() -> [u8; 32] {
     getrandom::fill(&mut seed).expect("the operating system gives no randomness");
     seed
 }
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

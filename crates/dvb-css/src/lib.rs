@@ -30,3 +30,8 @@ pub mod server;
 
 pub use error::{ClockError, DecodeError, UsageError};
 pub use ratio::{NotDecimal, Ratio};
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

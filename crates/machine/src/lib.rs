@@ -75,3 +75,8 @@ pub trait Machine {
     /// When `handle_timeout` should be called next; `None`: nothing is scheduled.
     fn poll_timeout(&self) -> Option<Instant>;
 }
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

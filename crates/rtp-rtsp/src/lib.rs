@@ -51,3 +51,8 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod server;
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

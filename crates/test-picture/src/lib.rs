@@ -133,3 +133,8 @@ const fn cell_side(width: usize) -> usize {
 }
 
 const MAX_SIDE: usize = 16_384;
+
+/// The README's program is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
