@@ -18,6 +18,9 @@ use crate::PATIENCE;
 
 const NAMES: [&str; 2] = ["chromium", "chromium-browser"];
 
+/// The sizes at which pages are looked at: a desk's screen and a telephone's.
+pub const SIZES: [(u32, u32); 2] = [(1280, 900), (390, 844)];
+
 /// The browser's command, if there is one.
 pub fn find() -> Option<&'static str> {
     NAMES.into_iter().find(|name| crate::runs(name, &["--version"]))
@@ -30,6 +33,7 @@ pub struct Page {
     socket: WebSocketStream<TcpStream>,
     session: String,
     next_id: u64,
+    width: u32,
     /// Errors that the page has written to its console, and exceptions that nobody caught.
     pub errors: Vec<String>,
     // Removed with the page.
@@ -77,6 +81,7 @@ impl Page {
             socket,
             session: String::new(),
             next_id: 0,
+            width,
             errors: Vec::new(),
             _profile: profile,
         };
@@ -125,11 +130,42 @@ impl Page {
         }
     }
 
-    /// Saves a picture of the page.
+    /// Presses and releases a key: `Tab`, `Enter`, or a space.
     ///
     /// # Errors
-    /// When there is none, or it cannot be written.
-    pub async fn screenshot(&mut self, file: &Path) -> Result<()> {
+    /// When the browser is gone.
+    pub async fn press(&mut self, key: &str) -> Result<()> {
+        let (code, number, text) = match key {
+            "Tab" => ("Tab", 9, ""),
+            "Enter" => ("Enter", 13, "\r"),
+            _ => ("Space", 32, " "),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let key = json!({"type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number, "text": text});
+            self.command("Input.dispatchKeyEvent", key).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees that the page can be read at its width and has complained of nothing. Where `GENLOCK_SCREENSHOTS` names a
+    /// folder a picture goes there, with the element `show` (a selector) at its top.
+    ///
+    /// # Errors
+    /// When something is wrong with it.
+    pub async fn is_readable(&mut self, name: &str, show: &str) -> Result<()> {
+        let width = self.width;
+        let fits = self.eval("document.documentElement.scrollWidth <= innerWidth").await?;
+        anyhow::ensure!(fits == true, "{name}: the page is wider than {width} pixels");
+        anyhow::ensure!(self.errors.is_empty(), "{name}: {:?}", self.errors);
+        if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+            self.eval(&format!("document.querySelector('{show}').scrollIntoView()")).await?;
+            self.screenshot(&Path::new(&folder).join(format!("{name}-{width}.png"))).await?;
+        }
+        Ok(())
+    }
+
+    async fn screenshot(&mut self, file: &Path) -> Result<()> {
         let shot = self.command("Page.captureScreenshot", json!({"format": "png"})).await?;
         std::fs::write(file, base64(shot["data"].as_str().context("a picture")?)?)?;
         Ok(())

@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::log::Log;
-use crate::parts::Parts;
+use crate::ground::Ground;
+use crate::parts::{Part, Parts};
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -39,27 +39,28 @@ impl Connected<IncomingStream<'_, TcpListener>> for Peer {
 #[derive(Clone)]
 struct Shown {
     parts: Arc<Parts>,
-    log: Log,
+    ground: Arc<Ground>,
 }
 
 /// Serves the page until told to stop. With `lan`, by any address of this machine.
 pub(crate) async fn serve(
     listener: TcpListener,
     parts: Arc<Parts>,
-    log: Log,
+    ground: Arc<Ground>,
     lan: bool,
     stop: CancellationToken,
 ) {
     let mut router = Router::new()
-        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("../web/index.html")) }))
+        .route("/", get(|| async { page("studio", "studio", include_str!("../web/index.html")) }))
         .route(
             "/studio.css",
             get(|| async { asset("text/css; charset=utf-8", include_str!("../web/studio.css")) }),
         )
         .route("/studio.js", get(|| async { asset(JAVASCRIPT, include_str!("../web/studio.js")) }))
+        .route("/map.js", get(|| async { asset(JAVASCRIPT, include_str!("../web/map.js")) }))
         .route("/panels/{script}", get(panel))
         .route("/api/state", get(state))
-        .with_state(Shown { parts: parts.clone(), log });
+        .with_state(Shown { parts: parts.clone(), ground });
     for part in &parts.running {
         router = router.merge(part.routes());
     }
@@ -76,9 +77,16 @@ pub(crate) async fn serve(
     }
 }
 
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
+/// A page: the head that all share, with the page's title and script, and its own body.
+pub(crate) fn page(title: &str, script: &str, body: &str) -> Response {
+    let head = include_str!("../web/head.html").replace("{title}", title).replace("{script}", script);
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, head + body).into_response()
+}
+
+pub(crate) fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
@@ -98,11 +106,17 @@ async fn state(State(shown): State<Shown>) -> Response {
     services.extend(failed.iter().map(|(name, reason)| {
         json!({"name": name, "role": "", "address": "", "state": format!("not running: {reason}")})
     }));
-    let panels: Vec<Value> = running.iter().map(|p| json!({"name": p.name(), "title": p.title()})).collect();
+    let panel = |p: &Box<dyn Part>| json!({"name": p.name(), "title": p.title(), "hints": p.hints()});
+    let mut panels: Vec<Value> = running.iter().map(panel).collect();
+    panels.extend(failed.iter().map(|(name, reason)| json!({"name": name, "reason": reason})));
     state.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     state.insert("services".into(), json!(services));
     state.insert("parts".into(), json!(panels));
-    state.insert("log".into(), json!(shown.log.entries()));
+    state.insert("notices".into(), json!(shown.ground.notices()));
+    state.insert("log".into(), json!(shown.ground.log.entries()));
+    if let Some(clock) = shown.ground.shared.clock.get() {
+        state.insert("clock".into(), clock.state());
+    }
     for part in running {
         part.state(&mut state);
     }

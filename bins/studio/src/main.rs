@@ -1,5 +1,6 @@
 //! All of genlock's servers in one process, with one page that shows and controls them.
 
+mod clock;
 mod ground;
 mod http;
 mod log;
@@ -16,7 +17,7 @@ use clap::builder::PossibleValuesParser;
 use driver::{cli, shutdown};
 use serde_json::json;
 
-use crate::ground::{Ground, Ports};
+use crate::ground::{Ground, Ports, on_this_machine};
 use crate::log::Log;
 use crate::parts::Parts;
 
@@ -24,7 +25,13 @@ use crate::parts::Parts;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Everything listens on 127.0.0.1 only, unless --lan is given. Ctrl-C ends it."
+    after_help = "Everything listens on 127.0.0.1 only, unless --lan is given. Ctrl-C ends it.
+
+Examples:
+  studio                                   everything, and the page in a browser
+  studio --only smpte,rtsp,camera          these parts only
+  studio --ports-from 20000 --json         on ports of one's own, telling scripts what happens
+  studio --video film.mjpeg                pictures of a file instead of the test picture"
 )]
 struct Options {
     /// Port of the page; 0 picks a free one
@@ -67,17 +74,23 @@ async fn run(options: Options) -> Result<()> {
     let stop = shutdown::on_signals();
     cli::raise_descriptor_limit();
 
+    let mut options = options;
+    options.camera.load().map_err(cli::usage)?;
     let log = Log::new(options.json);
     let host: IpAddr = if options.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST }.into();
     let ports = Ports::new(options.ports_from);
     let page = match options.port {
         // A port that was asked for is that port or an error; the default may give way.
         Some(port) => cli::listen("--port", SocketAddr::new(host, port)).await?,
-        None => ports.listen(host, DEFAULT_PORT, "http", &log).await?,
+        None => {
+            let (page, said) = ports.listen(host, DEFAULT_PORT, "http")?;
+            said.into_iter().for_each(|text| log.bad("studio", text));
+            page
+        }
     };
     let address = page.local_addr()?;
-    let ground = Arc::new(Ground::new(host, address, ports, log.clone(), options.camera));
-    let parts = Arc::new(parts::start(&ground, &options.only).await);
+    let ground = Arc::new(Ground::new(host, address, ports, log.clone(), options.camera, options.only));
+    let parts = Arc::new(parts::start(&ground).await);
     if options.lan {
         for part in &parts.running {
             log.bad(part.name(), format!("open to the network: {}", part.exposes()));
@@ -88,7 +101,7 @@ async fn run(options: Options) -> Result<()> {
         open_browser(&format!("http://{}", on_this_machine(address)));
     }
 
-    http::serve(page, parts.clone(), log, options.lan, stop).await;
+    http::serve(page, parts.clone(), ground, options.lan, stop).await;
     for part in &parts.running {
         part.shutdown().await;
     }
@@ -118,12 +131,6 @@ fn tell(parts: &Parts, page: SocketAddr, log: &Log, json: bool) {
     for part in &parts.running {
         part.hints().iter().for_each(|hint| println!("  {hint}"));
     }
-}
-
-/// Where a program on this machine finds a listener.
-fn on_this_machine(listener: SocketAddr) -> SocketAddr {
-    let host = if listener.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listener.ip() };
-    SocketAddr::new(host, listener.port())
 }
 
 /// Best effort: the address is printed anyway.

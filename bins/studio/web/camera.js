@@ -156,6 +156,7 @@ class Panel {
     });
 
     studio.onState((state) => this.state(state));
+    document.addEventListener("visibilitychange", () => { if (this.camera) this.watch(); });
     let drawn = 0;
     const draw = (now) => {
       // Ten times a second is enough for eyes.
@@ -199,11 +200,20 @@ class Panel {
   state(state) {
     this.camera = state.camera;
     for (const s of state.services) if (s.name === "camera") this.ports[s.role] = s.address.split(":").pop();
-    const { image } = this.parts;
-    const source = this.camera.preview ? "/camera/live" : "";
-    if (source && image.getAttribute("src") !== source) image.src = source;
-    image.hidden = !source;
+    this.watch();
     this.render();
+  }
+
+  /** A picture without end is asked for while somebody looks, and again when nothing new comes. */
+  watch() {
+    const { image } = this.parts;
+    const wanted = this.camera.preview && !document.hidden;
+    image.hidden = !this.camera.preview;
+    if (!wanted) { image.removeAttribute("src"); return; }
+    const stale = performance.now() - (this.fresh ?? -Infinity) > 1500;
+    if (image.hasAttribute("src") && !stale) return;
+    this.fresh = performance.now();
+    image.src = `/camera/live?${this.asked = (this.asked ?? 0) + 1}`;
   }
 
   /** Reads what the picture says of itself. */
@@ -211,16 +221,19 @@ class Panel {
     const { image, picture } = this.parts;
     if (!this.camera) return;
     if (!this.camera.preview) {
+      const where = this.camera.publishes ? `; its video is at ${this.camera.publishes}` : "";
       picture.textContent = this.camera.problem
-        ? `no video: ${this.camera.problem}` : `${this.camera.source}, ${this.camera.pipeline}; there is no preview of this source`;
+        ? `no video: ${this.camera.problem}` : `${this.camera.source}, ${this.camera.pipeline}${where}`;
       return;
     }
     if (!image.naturalWidth) return;
     const [time, count, applied] = this.strip.read(image);
     if (!time || !count || !applied) { picture.textContent = "the picture's marks cannot be read"; return; }
+    const number = count.getUint32(0);
+    if (number !== this.number) [this.number, this.fresh] = [number, performance.now()];
     this.shown = Array.from({ length: 6 }, (_, i) => applied.getUint8(i));
     const age = Date.now() - Number(time.getBigUint64(0) / 1000000n);
-    picture.textContent = `frame ${count.getUint32(0)} · ${label(count.getUint32(4))} · `
+    picture.textContent = `frame ${number} · ${label(count.getUint32(4))} · `
       + `${(applied.getUint16(6) / 100).toFixed(2)} fps · ${Math.max(0, age)} ms old · shows ${hex(this.shown)}`;
     this.render();
   }

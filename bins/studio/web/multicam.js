@@ -14,7 +14,7 @@ function clock(device) {
 
 export function mount(element, studio) {
   element.insertAdjacentHTML("beforeend", `
-    <p>Three devices record a test picture that carries its own time.</p>
+    <p class="what"></p>
     <div class="row">
       <button type="button" data-action="start">Start in 3 s</button>
       <button type="button" data-action="stop">Stop</button>
@@ -25,7 +25,11 @@ export function mount(element, studio) {
       <tbody id="multicam-devices"></tbody>
     </table></div>
     <ul id="multicam-progress"></ul>
-    <p id="multicam-result" role="status" aria-live="polite"></p>`);
+    <p id="multicam-result" role="status" aria-live="polite"></p>
+    <div class="scroll"><table id="multicam-takes" hidden>
+      <thead><tr><th>Recording</th><th>First picture</th><th>Last picture</th></tr></thead>
+      <tbody></tbody>
+    </table></div>`);
   const buttons = [...element.querySelectorAll("button")];
   for (const button of buttons) {
     button.onclick = async () => {
@@ -40,6 +44,8 @@ export function mount(element, studio) {
   studio.onState((state) => {
     const fleet = state.multicam;
     if (!fleet) return;
+    const from = fleet.source ? `record ${fleet.source}` : "record a test picture of their own";
+    element.querySelector(".what").textContent = `Three devices ${from}; each picture carries its own time.`;
     const recording = fleet.devices.some((d) => d.recording);
     for (const button of buttons) {
       const wrong = button.dataset.action === "start" || button.dataset.action === "collect" ? recording : false;
@@ -62,5 +68,12 @@ export function mount(element, studio) {
     const spread = fleet.result?.spread_ns;
     const apart = spread === null || spread === undefined ? "" : `; first frames ${(spread / 1e6).toFixed(3)} ms apart`;
     result.textContent = fleet.result ? fleet.result.text + apart : "";
+    const takes = fleet.result?.takes ?? [];
+    element.querySelector("#multicam-takes").hidden = !takes.length;
+    element.querySelector("#multicam-takes tbody").replaceChildren(...takes.map((take) => {
+      const row = document.createElement("tr");
+      row.append(cell(`${take.device}/${take.file}`), cell(take.first), cell(take.last));
+      return row;
+    }));
   });
 }

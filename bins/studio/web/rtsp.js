@@ -1,4 +1,4 @@
-// Streams: the test picture as it is sent, the mounts of the server, and who reads them.
+// Streams: the mounts of the server, and who reads them.
 
 const rate = (bits) => bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bits / 1e3)} kbit/s`;
 const span = (s) => s < 60 ? `${Math.round(s)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
@@ -16,7 +16,6 @@ export function mount(element, studio) {
   element.classList.add("rtsp");
   const body = document.createElement("div");
   body.innerHTML = `
-    <div class="camera" style="max-width: 32rem"><img class="live" alt="the test picture as it is streamed" width="640" height="480"></div>
     <p class="play"><code></code> <button type="button">Copy</button></p>
     <div class="scroll"><table>
       <thead><tr><th>Mount</th><th>What</th><th>From</th><th>Comes in</th><th>Readers</th></tr></thead>
@@ -28,11 +27,6 @@ export function mount(element, studio) {
     </table></div>`;
   element.append(body);
   const find = (selector) => body.querySelector(selector);
-  const image = find("img");
-  // A picture without end is asked for only while somebody looks.
-  const show = () => { image.src = document.hidden ? "" : "/rtsp/live"; };
-  document.addEventListener("visibilitychange", show);
-  show();
   find("button").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(find("code").textContent);
@@ -45,7 +39,7 @@ export function mount(element, studio) {
   let before = new Map();
   studio.onState(({ rtsp }) => {
     if (!rtsp) return;
-    find("code").textContent = `ffplay rtsp://${rtsp.address}/test`;
+    find("code").textContent = `ffplay rtsp://${rtsp.address}/${rtsp.path}`;
     const now = performance.now();
     const counts = new Map();
     /** Bits a second since the last time. */

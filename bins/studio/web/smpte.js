@@ -234,6 +234,8 @@ class Panel {
       const label = (member && member.shown()) || session?.timecode || "";
       const shown = card.querySelector(".label");
       if (shown.textContent !== label) shown.textContent = label;
+      // The map shows the one clock as it runs.
+      if (id === this.studio.state?.clock?.session) this.studio.showClock(label);
       card.classList.toggle("running", Boolean(running));
       card.querySelector(".state").textContent = running ? "running" : "stopped";
       for (const button of card.querySelectorAll("button")) {

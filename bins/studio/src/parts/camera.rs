@@ -3,32 +3,33 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use bytes::BytesMut;
 use camera_packet::config::{ServerConfig, ValueSource};
 use camera_packet::extension::PipelineState;
 use camera_packet::server::{AUTH, DATA, SETTINGS, Server};
-use camera_programs::pipeline::{Labels, PipelineConfig, Source, Status};
+use camera_programs::pipeline::{Film, PipelineConfig, Source, Status, VideoMount};
 use camera_programs::serve::{CameraServer, Config};
 use clap::Args;
 use driver::Driver;
 use driver::shutdown::GRACE;
 use futures_util::stream;
 use machine::Service as Door;
+use rtp_rtsp::files::MjpegReader;
 use serde_json::{Map, Value, json};
-use smpte_programs::serve::TimecodeServer;
-use smpte_timecode::message::SessionId;
-use test_picture::Marks;
 use tokio::sync::watch;
 
+use super::rtsp::CAMERA_PATH;
 use super::{Part, Service};
 use crate::ground::Ground;
 use crate::http::upgrade;
@@ -44,17 +45,48 @@ pub(crate) struct CameraOptions {
     /// Where the camera's pictures come from: test, rpicam, v4l2:/dev/videoN, lavfi, command:PROGRAM ARGUMENTS or none
     #[arg(long = "camera", env = "STUDIO_CAMERA", value_name = "SOURCE", default_value = "test", value_parser = str::parse::<Source>)]
     source: Source,
-    /// RTSP server to publish the camera's video to; without it there is a preview of the test picture only
+    /// RTSP server to publish the camera's video to, by ffmpeg, instead of the studio's own
     #[arg(long = "camera-rtsp", env = "STUDIO_CAMERA_RTSP", value_name = "URL")]
     rtsp_url: Option<String>,
+    /// An MJPEG file to show, round and round, instead of the test picture; it gets the marks of the test picture
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    video: Option<PathBuf>,
+    #[arg(skip)]
+    loaded: Option<Arc<Film>>,
 }
+
+impl CameraOptions {
+    /// Reads the file of `--video`.
+    pub(crate) fn load(&mut self) -> Result<()> {
+        let Some(path) = &self.video else { return Ok(()) };
+        let name = path.display();
+        let size = std::fs::metadata(path).with_context(|| format!("--video: cannot read {name}"))?.len();
+        ensure!(size <= MAX_VIDEO, "--video: {name} has more than {} MiB", MAX_VIDEO >> 20);
+        let file = std::fs::read(path).with_context(|| format!("--video: cannot read {name}"))?;
+        let (mut data, mut reader) = (BytesMut::from(&file[..]), MjpegReader::new(MAX_FRAME));
+        let mut frames = Vec::new();
+        let wrong =
+            || format!("--video: {name} is no MJPEG file, such as ffmpeg makes with -c:v mjpeg -f mjpeg");
+        while let Some(frame) = reader.next(&mut data).with_context(wrong)? {
+            frames.push(frame);
+        }
+        self.loaded = Some(Arc::new(Film::new(frames).with_context(wrong)?));
+        Ok(())
+    }
+}
+
+/// A video is held in memory.
+const MAX_VIDEO: u64 = 1 << 30;
+/// Of one picture, in bytes.
+const MAX_FRAME: usize = 16 << 20;
 
 pub(crate) struct Camera {
     server: Running,
     driver: Driver<Server>,
     status: watch::Receiver<Status>,
     source: String,
-    publishes: bool,
+    /// Where its video can be seen.
+    publishes: Option<String>,
     addresses: [SocketAddr; 3],
     page: SocketAddr,
 }
@@ -66,16 +98,25 @@ impl Camera {
     pub(crate) async fn start(ground: Arc<Ground>) -> Result<Self> {
         let mut listeners = Vec::new();
         for (door, port, role) in DOORS {
-            let listener = ground.listen(port, &format!("camera {role}")).await?;
+            let listener = ground.listen(port, &format!("camera {role}"))?;
             listeners.push((door, listener.local_addr()?, listener));
         }
         let options = ground.camera.clone();
         let source = options.source.to_string();
-        let publishes = options.rtsp_url.is_some();
         let mut pipeline = PipelineConfig::new(options.source);
-        pipeline.rtsp_url = options.rtsp_url;
         pipeline.launcher = std::env::current_exe().ok();
-        pipeline.labels = ground.shared.timecode.get().cloned().map(labels);
+        pipeline.film = options.loaded;
+        if let Some(clock) = ground.shared.clock.get() {
+            pipeline.reference = Some(clock.reference());
+            pipeline.framerate = clock.nominal_rate().unwrap_or(pipeline.framerate);
+        }
+        pipeline.rtsp_url = options.rtsp_url;
+        let elsewhere = pipeline.rtsp_url.is_some();
+        let rtsp = ground.shared.rtsp.get().filter(|_| !elsewhere);
+        let url = rtsp.map(|(_, address)| format!("rtsp://{address}/{CAMERA_PATH}"));
+        pipeline.mount =
+            rtsp.map(|(server, _)| VideoMount { server: server.clone(), path: CAMERA_PATH.into() });
+        let publishes = pipeline.rtsp_url.clone().or_else(|| url.clone());
         let machine = ServerConfig::new(driver::seed()).with_source(ValueSource::Custom(Box::new(fingers)));
         let server = CameraServer::start(Config::new(machine, pipeline))?;
         let mut addresses = Vec::new();
@@ -85,6 +126,9 @@ impl Camera {
         }
         let (driver, status) = (server.driver().clone(), server.pipeline().status());
         tokio::spawn(log_status(ground.log.clone(), status.clone()));
+        if let Some(url) = url.filter(|_| source != Source::None.to_string()) {
+            let _ = ground.shared.camera_url.set(url);
+        }
         let addresses = addresses.try_into().map_err(|_| anyhow::anyhow!("three doors"))?;
         let server = Arc::new(Mutex::new(Some(server)));
         Ok(Self { server, driver, status, source, publishes, addresses, page: ground.page })
@@ -203,21 +247,6 @@ async fn live(State(server): State<Running>) -> Response {
 }
 
 const BORDER: &str = "genlock-picture";
-
-/// The demo session's label, so that the picture carries the timecode that everything else does.
-fn labels((server, session): (TimecodeServer, SessionId)) -> Labels {
-    Labels::new(move || {
-        let label = server.call(|machine, now| {
-            let session = machine.session(now, session)?;
-            Some((session.label.timecode()?.fields(), session.rate.is_drop()))
-        });
-        let Some((fields, drop)) = label else { return Marks::NO_TIMECODE };
-        let Ok(frames) = u8::try_from(fields.frames) else { return Marks::NO_TIMECODE };
-        let bcd = |n: u8| n / 10 * 16 + n % 10;
-        let digits = [fields.hours, fields.minutes, fields.seconds, frames].map(bcd);
-        u32::from_be_bytes(digits) | u32::from(drop) << 31
-    })
-}
 
 /// A stand-in for a count of fingers: held for two thirds of a second each, as by a person.
 fn fingers(tick: u64) -> u8 {

@@ -11,17 +11,18 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use css_programs::serve::{self, EndPoints, Television, WallClockServer};
 use css_programs::show::{CHANNELS, PTS, TEMI, TvShow};
-use css_programs::smpte::{self, SELECTOR, Source};
+use css_programs::smpte::{self, SELECTOR};
 use css_programs::ts_client::{self, Follower};
 use css_programs::wc_client::{self, AlgorithmName, WallClockClient};
 use driver::Events;
 use driver::shutdown::GRACE;
 use dvb_css::Ratio;
+use dvb_css::client::TsClientEvent;
 use dvb_css::clock::Linear;
 use dvb_css::config::{TsClientConfig, TvServerConfig, WcServerConfig};
 use dvb_css::message::{CiiMessage, MaxFreqError, SetupData};
@@ -29,10 +30,12 @@ use dvb_css::server::{CII, TS, TvServerEvent, WC};
 use serde_json::{Map, Value, json};
 
 use super::{Part, Service};
-use crate::ground::Ground;
-use crate::http::upgrade;
+use crate::ground::{Ground, on_this_machine};
+use crate::http::{JAVASCRIPT, asset, page, upgrade};
 use crate::log::Log;
 
+const COMPANION: &str = include_str!("../../web/companion.html");
+const COMPANION_SCRIPT: &str = include_str!("../../web/companion.js");
 const HTTP_PORT: u16 = 7681;
 const WC_PORT: u16 = 6677;
 /// Companions at once, as the original's television has it.
@@ -41,6 +44,8 @@ const TS_LIMIT: usize = 10;
 /// How often the client's clock is looked at, and how many looks are kept: a minute.
 const LOOK: Duration = Duration::from_millis(200);
 const KEPT: usize = 300;
+/// Pause before a connection that was lost is made again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long a channel change takes, as the original's demonstration has it.
 const TRANSITION: Duration = Duration::from_secs(2);
 
@@ -71,7 +76,7 @@ impl Dvb {
     pub(crate) async fn start(ground: Arc<Ground>) -> Result<Self> {
         let socket = ground.bind_udp(WC_PORT, "dvb wc")?;
         let wc = socket.local_addr()?;
-        let listener = ground.listen(HTTP_PORT, "dvb http").await?;
+        let listener = ground.listen(HTTP_PORT, "dvb http")?;
         let http = listener.local_addr()?;
         let mut config = WcServerConfig::new(driver::seed());
         config.max_freq_error = clock_error();
@@ -82,14 +87,11 @@ impl Dvb {
         serve::serve_television(&tv, listener, &EndPoints::all(Some(CII_LIMIT), Some(TS_LIMIT)));
         tokio::spawn(show.run(tv.clone()));
         let mut selectors = vec![PTS, TEMI[0]];
-        if let (Some((_, session)), Some(server)) =
-            (ground.shared.timecode.get(), ground.shared.timecode_address.get())
-        {
-            let source = Source { server: server.to_string(), session: session.to_string() };
-            tokio::spawn(smpte::follow(tv.clone(), source));
+        if let Some(clock) = ground.shared.clock.get() {
+            tokio::spawn(smpte::follow_clock(tv.clone(), clock.changes()));
             selectors.push(SELECTOR);
         }
-        let client = Client::start(here(http), here(wc), &selectors)?;
+        let client = Client::start(on_this_machine(http), on_this_machine(wc), &selectors)?;
         Ok(Self { tv, wall_clock, http, wc, client })
     }
 }
@@ -103,8 +105,7 @@ impl Client {
             // What its ticks in a second are, CII tells later.
             let config = TsClientConfig::new(SetupData::new("", *selector), Ratio::ONE);
             let (follower, events) = ts_client::start(config);
-            let following = follower.clone();
-            tokio::spawn(async move { ts_client::run(&following, events, &format!("ws://{http}/ts")).await });
+            tokio::spawn(stay_connected(follower.clone(), events, format!("ws://{http}/ts")));
             (*selector, follower)
         });
         let timelines = timelines.collect();
@@ -145,6 +146,25 @@ impl Client {
     }
 }
 
+/// Connects a client, and again whenever its connection is lost, until the client is ended.
+async fn stay_connected(follower: Follower, mut events: Events<TsClientEvent>, url: String) {
+    loop {
+        if follower.connect_ws(&url, TS).await.is_ok() {
+            loop {
+                match events.next().await {
+                    None => return,
+                    Some(TsClientEvent::Disconnected { .. }) => break,
+                    Some(_) => {}
+                }
+            }
+        }
+        tokio::select! {
+            () = follower.stopped() => return,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
 impl Part for Dvb {
     fn name(&self) -> &'static str {
         "dvb"
@@ -179,7 +199,7 @@ impl Part for Dvb {
     }
 
     fn hints(&self) -> Vec<String> {
-        let (http, wc) = (here(self.http), here(self.wc));
+        let (http, wc) = (on_this_machine(self.http), on_this_machine(self.wc));
         vec![
             format!("what the television shows: cargo run --bin cii-client -- ws://{http}/cii"),
             format!(
@@ -219,13 +239,16 @@ impl Part for Dvb {
             "timelines": timelines,
             "plot": self.client.plot(),
             "companion": SELECTOR,
+            // All but those of this process.
+            "companions": self.tv.call(|tv, _| tv.clients(TS)).saturating_sub(self.client.timelines.len()),
         });
         state.insert("dvb".into(), dvb);
     }
 
     fn routes(&self) -> Router {
         Router::new()
-            .route("/companion", get(companion))
+            .route("/companion", get(|| async { page("companion", "companion", COMPANION) }))
+            .route("/companion.js", get(|| async { asset(JAVASCRIPT, COMPANION_SCRIPT) }))
             .route("/dvb/{door}", any(join))
             .route("/api/dvb/channel", post(next_channel))
             .with_state(self.tv.clone())
@@ -241,11 +264,6 @@ impl Part for Dvb {
             self.wall_clock.shutdown(GRACE).await;
         })
     }
-}
-
-async fn companion() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, include_str!("../../web/companion.html")).into_response()
 }
 
 /// The end points on the page's own port, which is all that a page may reach.
@@ -310,15 +328,6 @@ async fn log_events(log: Log, mut events: Events<TvServerEvent>) {
 /// Both ends' clocks are one crystal; 50 ppm is what such a one may be off.
 fn clock_error() -> MaxFreqError {
     MaxFreqError::from_ppm(Ratio::from(50))
-}
-
-/// Where a client on this machine finds a listener.
-fn here(listener: SocketAddr) -> SocketAddr {
-    let ip = listener.ip();
-    SocketAddr::new(
-        if ip.is_unspecified() { std::net::Ipv4Addr::LOCALHOST.into() } else { ip },
-        listener.port(),
-    )
 }
 
 fn number(ratio: Ratio) -> f64 {

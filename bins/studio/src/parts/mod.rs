@@ -22,8 +22,8 @@ use crate::ground::Ground;
 /// one shares.
 const ALL: &[(&str, Start)] = &[
     ("smpte", |ground| starting(smpte::Smpte::start(ground))),
-    ("camera", |ground| starting(camera::Camera::start(ground))),
     ("rtsp", |ground| starting(rtsp::Rtsp::start(ground))),
+    ("camera", |ground| starting(camera::Camera::start(ground))),
     ("multicam", |ground| starting(multicam::Multicam::start(ground))),
     ("dvb", |ground| starting(dvb::Dvb::start(ground))),
 ];
@@ -43,11 +43,11 @@ pub(crate) struct Parts {
     pub(crate) failed: Vec<(&'static str, String)>,
 }
 
-/// Starts every part, or those of `only`. One that cannot start does not keep the others from it.
-pub(crate) async fn start(ground: &Arc<Ground>, only: &[String]) -> Parts {
+/// Starts every part that is wanted. One that cannot start does not keep the others from it.
+pub(crate) async fn start(ground: &Arc<Ground>) -> Parts {
     let mut parts = Parts { running: Vec::new(), failed: Vec::new() };
     for (name, start) in ALL {
-        if !only.is_empty() && !only.iter().any(|o| o == name) {
+        if !ground.wants(name) {
             continue;
         }
         match start(ground.clone()).await {

@@ -1,35 +1,35 @@
 //! Synchronised recording: three devices that record the test picture, and a controller of them.
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
 use axum::extract::{Path as Name, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use driver::shutdown::GRACE;
+use multicam_common::UnixTime;
 use multicam_common::codec::Reply;
 use multicam_common::config::{ClockSource, ControllerConfig, DeviceConfig};
 use multicam_common::message::CommandMessage;
 use multicam_programs::controller::{Fleet, Progress, State as Takes, collect_all};
 use multicam_programs::device::{self, Running, Setup, Source};
-use multicam_programs::{avi, still};
+use multicam_programs::still::Ends;
 use serde_json::{Map, Value, json};
+use test_picture::Marks;
 
 use super::{Part, Service};
-use crate::ground::Ground;
+use crate::clock::LEAD;
+use crate::ground::{Ground, on_this_machine};
 
 const DEVICES: usize = 3;
 const DEFAULT_PORT: u16 = 8091;
-/// From the button to the first frame.
-const LEAD: Duration = Duration::from_secs(3);
 
 pub(crate) struct Multicam {
     devices: Vec<Running>,
@@ -51,9 +51,18 @@ struct Done {
     /// Files of the last take, by device.
     last: Vec<(String, String)>,
     progress: Vec<(String, String, Arc<Progress>)>,
-    /// What the last collection gave, in words, and the spread of the first frames in nanoseconds.
-    result: Option<(String, Option<u64>)>,
+    result: Option<Outcome>,
     busy: bool,
+}
+
+/// What the last collection gave.
+struct Outcome {
+    /// In words.
+    text: String,
+    /// How far apart the first pictures of the last take are, in nanoseconds.
+    spread_ns: Option<u64>,
+    /// Device, file, and the labels in first and last picture, of the last take.
+    takes: Vec<Value>,
 }
 
 impl Multicam {
@@ -62,29 +71,23 @@ impl Multicam {
         let mut config = ControllerConfig::default();
         config.liveness = Duration::from_secs(2);
         let fleet = Fleet::start(config);
+        // The camera's stream, where there is one.
+        let source = ground.shared.camera_url.get().map_or(Source::Test, |url| Source::Rtsp(url.clone()));
         let mut devices = Vec::new();
         for (n, port) in (1..=DEVICES).zip(DEFAULT_PORT..) {
-            let listener = ground.listen(port, &format!("multicam device {n}")).await?;
+            let listener = ground.listen(port, &format!("multicam device {n}"))?;
             let config =
                 DeviceConfig::new(driver::seed(), format!("Studio-{n}")).with_clock(ClockSource::System);
             let dir = dir.join(format!("device-{n}"));
-            let device = device::start(Setup { config, dir, source: Source::Test, ntp: None }, listener)?;
+            let device = device::start(Setup { config, dir, source: source.clone(), ntp: None }, listener)?;
             device.driver.call(|machine, _| machine.set_battery(Some(100)));
-            fleet.add(reachable(device.address), None)?;
+            fleet.add(on_this_machine(device.address), None)?;
             devices.push(device);
         }
         let takes = Arc::new(Mutex::new(Takes::load(&dir.join("takes.json"))?));
         let desk = Desk { fleet, ground, dir, takes, done: Arc::default() };
         Ok(Self { devices, desk })
     }
-}
-
-/// A listener on every address is asked at this machine's own.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
-    address
 }
 
 impl Part for Multicam {
@@ -110,7 +113,7 @@ impl Part for Multicam {
 
     fn hints(&self) -> Vec<String> {
         let named: Vec<_> =
-            self.devices.iter().map(|d| format!("--device {}", reachable(d.address))).collect();
+            self.devices.iter().map(|d| format!("--device {}", on_this_machine(d.address))).collect();
         let named = named.join(" ");
         vec![format!(
             "start its cameras from a terminal: cargo run --bin multicam-controller -- {named} start --in 3"
@@ -149,8 +152,10 @@ impl Part for Multicam {
                 json!({"device": device, "file": file, "have": have, "total": total})
             })
             .collect();
-        let result = done.result.as_ref().map(|(text, spread)| json!({"text": text, "spread_ns": spread}));
-        let panel = json!({"devices": devices, "busy": done.busy, "progress": progress, "result": result});
+        let result = done.result.as_ref();
+        let result = result.map(|r| json!({"text": r.text, "spread_ns": r.spread_ns, "takes": r.takes}));
+        let source = self.desk.ground.shared.camera_url.get();
+        let panel = json!({"devices": devices, "source": source, "busy": done.busy, "progress": progress, "result": result});
         drop(done);
         state.insert("multicam".into(), panel);
     }
@@ -202,7 +207,10 @@ impl Desk {
 
     async fn start(&self) {
         self.lock().result = None;
-        let target = self.fleet.time() + LEAD;
+        let (now, unix_ns) = driver::both();
+        let at = now + LEAD;
+        let at = self.ground.shared.clock.get().map_or(at, |clock| clock.middle(at));
+        let target = UnixTime::from_nanos(unix_ns) + at.saturating_since(now);
         let all = self.fleet.devices().into_iter().map(|(key, _)| {
             let desk = self.clone();
             tokio::spawn(async move {
@@ -253,11 +261,14 @@ impl Desk {
         };
         let all = collect_all(&self.fleet, &self.dir.join("collected"), &self.takes, None, watch).await?;
         let last = self.lock().last.clone();
-        let mut first = Vec::new();
+        let (mut first, mut takes) = (Vec::new(), Vec::new());
         for file in &all {
             match &file.outcome {
                 Ok((path, ..)) if last.contains(&(file.device.clone(), file.file.clone())) => {
-                    first.push(first_frame(path)?);
+                    let ends = Ends::read(path)?;
+                    first.push(ends.first.time_ns);
+                    let [from, to] = [ends.first, ends.last].map(|marks| label(&marks));
+                    takes.push(json!({"device": file.device, "file": file.file, "first": from, "last": to}));
                 }
                 Ok(_) => {}
                 Err(why) => self.ground.log.bad("multicam", format!("{}: {why}", file.device)),
@@ -267,7 +278,8 @@ impl Desk {
         let spread = first.iter().max().zip(first.iter().min()).map(|(last, first)| last - first);
         let text = format!("{here} of {} files are here, whole and verified", all.len());
         self.ground.log.say("multicam", text.clone());
-        self.lock().result = Some((text, spread.filter(|_| first.len() > 1)));
+        let spread_ns = spread.filter(|_| first.len() > 1);
+        self.lock().result = Some(Outcome { text, spread_ns, takes });
         Ok(())
     }
 
@@ -276,8 +288,7 @@ impl Desk {
     }
 }
 
-/// When the first frame of a recording was captured, read from its picture, in Unix nanoseconds.
-fn first_frame(path: &Path) -> Result<u64> {
-    let jpeg = avi::frames(std::fs::File::open(path)?)?.next().context("a recording without frames")??;
-    Ok(still::read(&jpeg)?.time_ns)
+/// The label in a picture, for people.
+fn label(marks: &Marks) -> String {
+    marks.label().unwrap_or_else(|| "no timecode".into())
 }

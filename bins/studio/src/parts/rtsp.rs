@@ -1,6 +1,5 @@
-//! The streaming server: the test picture as a live mount, and room for whatever is published to it.
+//! The streaming server: the camera as a live mount, and room for whatever is published to it.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -8,14 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use driver::Events;
 use driver::shutdown::GRACE;
-use futures_util::stream;
 use rtp_rtsp::config::{Publish, ServerConfig};
 use rtp_rtsp::server::{CarrierKind, Event, MountKind};
 use rtsp_programs::pattern::{Pattern, PatternSpec};
@@ -23,35 +16,49 @@ use rtsp_programs::serve::{self, RtspServer};
 use serde_json::{Map, Value, json};
 
 use super::{Part, Service};
-use crate::ground::Ground;
+use crate::ground::{Ground, on_this_machine};
 use crate::log::Log;
 
 /// As other streaming servers have it.
 const PORT: u16 = 8554;
+/// Path of the camera's mount.
+pub(crate) const CAMERA_PATH: &str = "camera";
 
 pub(crate) struct Rtsp {
     server: RtspServer,
-    /// Until the end.
-    pattern: Running,
+    /// Where there is no camera; until the end.
+    pattern: Mutex<Option<Pattern>>,
     address: SocketAddr,
     udp: (u16, u16),
 }
 
-type Running = Arc<Mutex<Option<Pattern>>>;
-
 impl Rtsp {
     pub(crate) async fn start(ground: Arc<Ground>) -> Result<Self> {
-        let listener = ground.listen(PORT, "rtsp").await?;
+        let listener = ground.listen(PORT, "rtsp")?;
         let address = listener.local_addr()?;
         let mut config = ServerConfig::new(driver::seed());
         config.publish = Publish::Anywhere;
         let ttl = config.multicast_ttl;
         let (server, events) = serve::start(config);
         let udp = serve::serve_udp(&server, ground.host, ttl).context("no two UDP ports for RTP and RTCP")?;
-        let pattern = Pattern::start(&server, &PatternSpec::parse("test=640x480@25")?)?;
+        // The camera makes a mount of its own.
+        let pattern = if ground.wants("camera") {
+            None
+        } else {
+            Some(Pattern::start(&server, &PatternSpec::parse("test=640x480@25")?)?)
+        };
         tokio::spawn(log_events(ground.log.clone(), events));
         serve::serve_tcp(&server, listener);
-        Ok(Self { server, pattern: Arc::new(Mutex::new(Some(pattern))), address, udp })
+        let _ = ground.shared.rtsp.set((server.clone(), on_this_machine(address)));
+        Ok(Self { server, pattern: Mutex::new(pattern), address, udp })
+    }
+}
+
+impl Rtsp {
+    /// What there is to see.
+    fn path(&self) -> &'static str {
+        let pattern = self.pattern.lock().unwrap_or_else(PoisonError::into_inner);
+        if pattern.is_some() { "test" } else { CAMERA_PATH }
     }
 }
 
@@ -82,10 +89,11 @@ impl Part for Rtsp {
     }
 
     fn hints(&self) -> Vec<String> {
-        let at = format!("rtsp://{}", self.address);
+        let at = format!("rtsp://{}", on_this_machine(self.address));
+        let path = self.path();
         vec![
-            format!("watch the test picture: ffplay {at}/test"),
-            format!("measure it: cargo run --bin rtsp-client -- {at}/test --duration 5 --stats"),
+            format!("watch it: ffplay {at}/{path}"),
+            format!("measure it: cargo run --bin rtsp-client -- {at}/{path} --duration 5 --stats"),
             format!("publish a stream: ffmpeg -re -f lavfi -i testsrc2 -c:v libx264 -f rtsp {at}/live"),
         ]
     }
@@ -129,11 +137,11 @@ impl Part for Rtsp {
             });
             shown.collect()
         });
-        state.insert("rtsp".into(), json!({ "address": self.address.to_string(), "mounts": mounts }));
+        state.insert("rtsp".into(), json!({ "address": on_this_machine(self.address).to_string(), "path": self.path(), "mounts": mounts }));
     }
 
     fn routes(&self) -> Router {
-        Router::new().route("/rtsp/live", get(live)).with_state(self.pattern.clone())
+        Router::new()
     }
 
     fn shutdown(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -153,25 +161,6 @@ const fn carrier_name(carrier: CarrierKind) -> &'static str {
         _ => "other",
     }
 }
-
-/// The pictures that readers get: JPEGs one after the other, each the newest when there is room for it.
-async fn live(State(pattern): State<Running>) -> Response {
-    let stills = pattern.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Pattern::stills);
-    let Some(stills) = stills else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let parts = stream::unfold(stills, |mut stills| async move {
-        stills.changed().await.ok()?;
-        let jpeg = stills.borrow_and_update().clone();
-        let length = jpeg.len();
-        let head = format!("--{BORDER}\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n");
-        let part = [head.as_bytes(), &jpeg, b"\r\n"].concat();
-        Some((Ok::<_, Infallible>(Bytes::from(part)), stills))
-    });
-    let kind = format!("multipart/x-mixed-replace; boundary={BORDER}");
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store".into())], Body::from_stream(parts))
-        .into_response()
-}
-
-const BORDER: &str = "genlock-picture";
 
 async fn log_events(log: Log, mut events: Events<Event>) {
     while let Some(event) = events.next().await {

@@ -18,8 +18,11 @@ use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::config::ServerConfig;
 use smpte_timecode::message::SessionId;
 use smpte_timecode::server::{Event, SessionInfo, SessionSpec};
+use smpte_timecode::session::SessionClock;
+use tokio::sync::watch;
 
 use super::{Part, Service};
+use crate::clock::OneClock;
 use crate::ground::Ground;
 use crate::http::upgrade;
 use crate::log::Log;
@@ -37,11 +40,10 @@ pub(crate) struct Smpte {
 
 impl Smpte {
     pub(crate) async fn start(ground: Arc<Ground>) -> Result<Self> {
-        let listener = ground.listen(DEFAULT_PORT, "smpte tcp").await?;
+        let listener = ground.listen(DEFAULT_PORT, "smpte tcp")?;
         let tcp = listener.local_addr()?;
         let config = ServerConfig::new(driver::seed()).with_address("127.0.0.1", tcp.port());
         let (server, events) = serve::start(config);
-        tokio::spawn(log_events(ground.log.clone(), events));
         serve::serve_tcp(&server, listener);
         let demo = server.call(|machine, now| {
             let demo = SessionSpec::new("29.97df")
@@ -52,8 +54,9 @@ impl Smpte {
             machine.start(now, id)?;
             anyhow::Ok(id)
         })?;
-        let _ = ground.shared.timecode.set((server.clone(), demo));
-        let _ = ground.shared.timecode_address.set(SocketAddr::new("127.0.0.1".parse()?, tcp.port()));
+        let (tell, changes) = watch::channel(server.call(|machine, _| machine.clock(demo)));
+        tokio::spawn(follow_events(ground.log.clone(), events, server.clone(), demo, tell));
+        let _ = ground.shared.clock.set(OneClock::new(server.clone(), demo, changes));
         chase::follow(&server, "Chasing LTC, 25 fps", Source::from_bytes(RECORDING).repeat()).await?;
         Ok(Self { server, tcp, page: ground.page })
     }
@@ -132,9 +135,17 @@ async fn join(
     upgrade(request, move |io| async move { serve::attach_ws(&server, io, peer.local, peer.remote).await })
 }
 
-/// Sessions' lives, for the log. Clients come and go too often to be told of.
-async fn log_events(log: Log, mut events: Events<Event>) {
+/// Sessions' lives, for the log, and what becomes of the one clock. Clients come and go too often to be told of.
+async fn follow_events(
+    log: Log,
+    mut events: Events<Event>,
+    server: TimecodeServer,
+    clock: SessionId,
+    tell: watch::Sender<Option<SessionClock>>,
+) {
     while let Some(event) = events.next().await {
+        let is = server.call(|machine, _| machine.clock(clock));
+        tell.send_if_modified(|told| std::mem::replace(told, is) != is);
         let text = match event {
             Event::SessionCreated { id, label, .. } => format!("session {} made at {label}", short(id)),
             Event::SessionStarted { id, label, .. } => format!("session {} runs from {label}", short(id)),
