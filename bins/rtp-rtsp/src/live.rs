@@ -171,7 +171,7 @@ impl LiveMount {
         let next = self.last.map(|last| last + Duration::from_millis(1));
         let captured = next.map_or(captured, |next| next.max(captured));
         self.last = Some(captured);
-        self.push_at(frame, self.clock.timestamp(captured))
+        self.bring(frame, self.clock.timestamp(captured), Some(captured))
     }
 
     /// The same with a timestamp in ticks of 90 kHz, as frames that are passed on have one.
@@ -179,6 +179,11 @@ impl LiveMount {
     /// # Errors
     /// [`LiveError`].
     pub fn push_at(&mut self, frame: &Bytes, timestamp: u32) -> Result<(), LiveError> {
+        self.bring(frame, timestamp, None)
+    }
+
+    /// `sampled`: when, if that is known better than that it is now.
+    fn bring(&mut self, frame: &Bytes, timestamp: u32, sampled: Option<Instant>) -> Result<(), LiveError> {
         if self.is_over() {
             return Err(LiveError::Stopped);
         }
@@ -188,9 +193,10 @@ impl LiveMount {
         let Some(mount) = self.mount else { return Ok(()) };
         let packets = self.packetizer.packetize(frame, timestamp)?;
         let picture = (self.codec == Codec::Jpeg).then_some(frame);
-        Ok(self
-            .server
-            .call(|machine, now| machine.push_sampled(now, captured, mount, 0, &packets, picture))?)
+        Ok(self.server.call(|machine, now| {
+            let sampled = sampled.unwrap_or(now);
+            machine.push_sampled(now, sampled, mount, 0, &packets, picture)
+        })?)
     }
 
     /// Whether anybody plays it, or is about to. A source that is costly need not draw for nobody.
