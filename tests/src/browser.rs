@@ -159,6 +159,7 @@ impl Page {
         anyhow::ensure!(fits == true, "{name}: the page is wider than {width} pixels");
         anyhow::ensure!(self.errors.is_empty(), "{name}: {:?}", self.errors);
         if let Some(folder) = std::env::var_os("GENLOCK_SCREENSHOTS") {
+            std::fs::create_dir_all(&folder)?;
             self.eval(&format!("document.querySelector('{show}').scrollIntoView()")).await?;
             self.screenshot(&Path::new(&folder).join(format!("{name}-{width}.png"))).await?;
         }
