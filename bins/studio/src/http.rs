@@ -106,8 +106,8 @@ async fn state(State(shown): State<Shown>) -> Response {
     services.extend(failed.iter().map(|(name, reason)| {
         json!({"name": name, "role": "", "address": "", "state": format!("not running: {reason}")})
     }));
-    let panel = |p: &Box<dyn Part>| json!({"name": p.name(), "title": p.title(), "hints": p.hints()});
-    let mut panels: Vec<Value> = running.iter().map(panel).collect();
+    let panel = |p: &dyn Part| json!({"name": p.name(), "title": p.title(), "hints": p.hints()});
+    let mut panels: Vec<Value> = running.iter().map(|p| panel(&**p)).collect();
     panels.extend(failed.iter().map(|(name, reason)| json!({"name": name, "reason": reason})));
     state.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     state.insert("services".into(), json!(services));
