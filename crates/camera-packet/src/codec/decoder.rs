@@ -105,8 +105,6 @@ pub struct Decoder {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) why: Why,
-    /// So many bytes in all decide.
-    pub(super) needed: usize,
     /// Where the head is, so that a head that stays keeps its deadline.
     pub(super) offset: u64,
     pub(super) deadline: Option<Instant>,

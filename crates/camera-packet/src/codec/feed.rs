@@ -60,9 +60,6 @@ impl<'a> Feed<'a> {
 
     #[inline(never)]
     fn next_slow(&mut self) -> Option<Event<'_>> {
-        if self.still_waits() {
-            return None;
-        }
         loop {
             self.leave_held();
             let step = if self.decoder.held.is_empty() {
@@ -75,7 +72,7 @@ impl<'a> Feed<'a> {
             };
             let step = match step {
                 Step::Need(needed, _) if self.take_more(needed) => continue,
-                Step::Need(needed, why) => self.wait(needed, why)?,
+                Step::Need(_, why) => self.wait(why)?,
                 step => step,
             };
             match step {
@@ -110,21 +107,10 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Adds to a frame that is not whole yet; whether it still is not. Its header has been judged already.
-    fn still_waits(&mut self) -> bool {
-        let Some(Wait { why: Why::Frame, needed, deadline, .. }) = self.decoder.wait else { return false };
-        if deadline.is_some_and(|deadline| self.now >= deadline) {
-            return false;
-        }
-        self.take_more(needed);
-        self.decoder.held() < needed
-    }
-
     /// Copies what is needed to decide to the decoder; false if there is nothing left.
     fn take_more(&mut self, needed: usize) -> bool {
         let rest = self.input.get(self.taken..).unwrap_or_default();
-        // A little more costs less than coming again for it.
-        let take = needed.saturating_sub(self.decoder.held()).max(AT_ONCE).min(rest.len());
+        let take = needed.saturating_sub(self.decoder.held()).min(rest.len());
         self.decoder.held.extend_from_slice(rest.get(..take).unwrap_or_default());
         self.taken += take;
         self.copied += take;
@@ -132,7 +118,7 @@ impl<'a> Feed<'a> {
     }
 
     /// There are no more bytes. Says what to do if the time has come, or notes when it will.
-    fn wait(&mut self, needed: usize, why: Why) -> Option<Step> {
+    fn wait(&mut self, why: Why) -> Option<Step> {
         let decoder = &mut *self.decoder;
         if decoder.held() == 0 {
             decoder.wait = None;
@@ -145,7 +131,7 @@ impl<'a> Feed<'a> {
             }
             _ => decoder.deadline(why),
         };
-        decoder.wait = Some(Wait { why, needed, offset: decoder.offset, deadline });
+        decoder.wait = Some(Wait { why, offset: decoder.offset, deadline });
         let due = deadline.is_some_and(|deadline| self.now >= deadline);
         match why {
             Why::Lock(total) | Why::Checksum(total) if due || self.ended => Some(Step::Emit(total)),
@@ -241,6 +227,3 @@ fn header(buf: &[u8]) -> (Kind, u16) {
         _ => (Kind::new(0, 0), 0), // a step is taken on a whole header only
     }
 }
-
-/// So many bytes are copied to the decoder at once, if there are as many.
-const AT_ONCE: usize = 64;
