@@ -114,7 +114,8 @@ fn connections_that_come_and_go_leave_nothing() {
             drop(TcpStream::connect(server.address(role)).unwrap());
         }
     }
-    until_true("as before", || server.descriptors() <= descriptors && tasks() <= threads);
+    // Threads of the server's own may have begun only now; what connections leave would be a thousand.
+    until_true("as before", || server.descriptors() <= descriptors + 4 && tasks() <= threads + 4);
     // Nothing goes round in circles either: in the time of a second's telemetry it is idle for most of it.
     let mut stream = server.connect("data");
     read(&mut stream, 16);
