@@ -41,6 +41,7 @@ pub fn init(level: Level, file: Option<&Path>, format: &str) -> anyhow::Result<(
         .transpose()?;
     let both = Both { file: file.map(|file| Arc::new(Mutex::new(file))) };
     tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_max_level(level)
         .with_ansi(io::stderr().is_terminal())
         .event_format(Template(format.into()))

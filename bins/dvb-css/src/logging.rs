@@ -61,7 +61,8 @@ impl Logging {
             .with_target("driver", driver)
             .with_target(HTTP, http)
             .with_target(WALL_CLOCK_CLIENT, self.wall_clock);
-        let lines = Layer::default().with_ansi(false).with_writer(std::io::stderr).event_format(Lines);
+        let lines = Layer::default().with_ansi(false).with_writer(std::io::stderr).log_internal_errors(false);
+        let lines = lines.event_format(Lines);
         tracing_subscriber::registry().with(targets).with(lines).try_init()?;
         Ok(())
     }

@@ -49,6 +49,8 @@ impl Logging {
         let logger = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            // A log that cannot be written, on a full disk for one, stops nothing: the library would panic over it.
+            .log_internal_errors(false)
             .with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
             LogFormat::Text => logger.init(),
