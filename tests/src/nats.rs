@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::{PATIENCE, Running, peer, runs};
 
-/// Features of the programs that share something over it.
-pub const FEATURES: [&str; 1] = ["smpte-programs/cluster"];
+/// Features of the programs that share something over it: all at once, so that what they have in common is built once.
+pub const FEATURES: [&str; 2] = ["smpte-programs/cluster", "dvb-css-programs/cluster"];
 
 /// A `nats-server`, with a port and a folder that it keeps when it is started again.
 #[derive(Debug)]

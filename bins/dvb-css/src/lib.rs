@@ -2,6 +2,7 @@
 //! demonstration servers put on. Studio and tests run these in-process.
 
 pub mod cii_client;
+pub mod cluster;
 pub mod logging;
 pub mod options;
 pub mod plot;

@@ -55,10 +55,13 @@ impl Logging {
     pub fn init(&self) -> anyhow::Result<()> {
         // the driver tells details that the original has none of
         let driver = self.level.min(LevelFilter::WARN);
+        // what the engine's client says is for whoever looks for a fault
+        let engine = if self.level >= LevelFilter::DEBUG { self.level } else { LevelFilter::OFF };
         let http = if self.http { self.level } else { LevelFilter::OFF };
         let targets = Targets::new()
             .with_default(self.level)
             .with_target("driver", driver)
+            .with_target("async_nats", engine)
             .with_target(HTTP, http)
             .with_target(WALL_CLOCK_CLIENT, self.wall_clock);
         let lines = Layer::default().with_ansi(false).with_writer(std::io::stderr).log_internal_errors(false);

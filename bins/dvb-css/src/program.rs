@@ -70,6 +70,11 @@ impl Program {
         &self.television
     }
 
+    /// Waits for a signal.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Where it listens.
     pub fn http(&self) -> SocketAddr {
         self.http

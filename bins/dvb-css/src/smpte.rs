@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use driver::{Driver, Events, Limits};
 use dvb_css::Ratio;
-use dvb_css::message::{ControlTimestamp, Field, TimelineOption};
+use dvb_css::message::{CiiMessage, ControlTimestamp, Field, TimelineOption};
 use dvb_css::server::TimelineId;
 use dvb_css::timeline::TimelineState;
 use machine::Service;
@@ -43,6 +43,45 @@ impl std::str::FromStr for Source {
             _ => Err("not smpte:HOST:PORT/SESSION".into()),
         }
     }
+}
+
+/// What `--timeline` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Timeline {
+    /// A session of a server.
+    Server(Source),
+    /// A session of the cluster: its id, or the beginning of it.
+    Cluster(String),
+}
+
+impl std::str::FromStr for Timeline {
+    type Err = String;
+
+    /// Reads `smpte:HOST:PORT/SESSION` or `cluster:SESSION`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("cluster:") {
+            Some("") => Err("not cluster:SESSION".into()),
+            Some(session) => Ok(Self::Cluster(session.into())),
+            None => text.parse().map(Self::Server),
+        }
+    }
+}
+
+/// Puts a new state in the place of one, in which the timeline of a session stays named if it was.
+pub fn replace_state(cii: &mut CiiMessage, new: CiiMessage) {
+    let old = std::mem::replace(cii, new);
+    let named = old.timelines.value().and_then(|all| all.iter().find(|t| t.selector == SELECTOR));
+    if let Some(timeline) = named {
+        name_timeline(cii, timeline.clone());
+    }
+}
+
+/// Names the timeline of a session among the others.
+fn name_timeline(cii: &mut CiiMessage, timeline: TimelineOption) {
+    let mut all = cii.timelines.value().cloned().unwrap_or_default();
+    all.retain(|other| other.selector != SELECTOR);
+    all.push(timeline);
+    cii.timelines = Field::Value(all);
 }
 
 /// Offers the timeline and follows the session until the television ends; a server that is gone is asked again.
@@ -184,14 +223,7 @@ impl Follower {
             return;
         }
         let option = TimelineOption::new(SELECTOR, rate.denominator().into(), rate.numerator().into());
-        let result = self.television.call(|tv, now| {
-            tv.update_cii(now, |cii| {
-                let mut all = cii.timelines.value().cloned().unwrap_or_default();
-                all.retain(|timeline| timeline.selector != SELECTOR);
-                all.push(option);
-                cii.timelines = Field::Value(all);
-            })
-        });
+        let result = self.television.call(|tv, now| tv.update_cii(now, |cii| name_timeline(cii, option)));
         if let Err(error) = result {
             tracing::warn!(target: LOGGER, "{error}");
         }
@@ -221,5 +253,27 @@ mod tests {
         {
             assert!(bad.parse::<Source>().is_err(), "{bad}");
         }
+        assert_eq!("smpte:localhost:8080/3f2a".parse(), source.map(Timeline::Server));
+        assert_eq!("cluster:3f2a".parse(), Ok(Timeline::Cluster("3f2a".into())));
+        assert!("cluster:".parse::<Timeline>().is_err());
+    }
+
+    #[test]
+    fn a_new_state_keeps_the_timeline_of_a_session() {
+        let [first, second] = [24, 25].map(|rate| TimelineOption::new(SELECTOR, 1, rate));
+        let other = TimelineOption::new("a", 1, 50);
+        let with = |timelines: &[&TimelineOption]| {
+            let mut cii = CiiMessage::default();
+            cii.timelines = Field::Value(timelines.iter().map(|&timeline| timeline.clone()).collect());
+            cii
+        };
+        let mut cii = with(&[&first]);
+        replace_state(&mut cii, with(&[&other]));
+        assert_eq!(cii, with(&[&other, &first]));
+        replace_state(&mut cii, with(&[&second]));
+        assert_eq!(cii, with(&[&first]));
+        let mut none = with(&[&other]);
+        replace_state(&mut none, CiiMessage::default());
+        assert_eq!(none, CiiMessage::default());
     }
 }

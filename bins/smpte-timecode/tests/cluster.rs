@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use smpte_programs::cluster::{self, LocalEngine};
+use smpte_programs::cluster::{self, LocalEngine, SharedEntry};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::config::ServerConfig;
 use smpte_timecode::session::replicated::NodeConfig;
@@ -12,7 +12,7 @@ use smpte_timecode::session::replicated::NodeConfig;
 async fn server(engine: &LocalEngine, name: &str, seed: u8) -> (TimecodeServer, SocketAddr) {
     let node = NodeConfig::new(name.parse().unwrap(), u64::from(seed) << 32);
     let (server, events) = serve::start(ServerConfig::new([seed; 32]).with_cluster(node));
-    cluster::join(&server, events, engine.clone()).await.expect("it serves");
+    cluster::join(&server, events, engine.clone()).serves.await.expect("it serves");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     serve::serve_tcp(&server, listener);
@@ -66,4 +66,25 @@ async fn servers_of_one_process_share_sessions() {
     assert_eq!(told.await.unwrap(), "{\"type\": \"timecode_started\", \"timecode\": \"00:00:00:00\"}\n");
     first.shutdown(Duration::from_secs(1)).await;
     second.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn programs_share_an_entry() {
+    let engine = LocalEngine::new();
+    let [a, b] = ["a", "b"].map(|name| SharedEntry::follow(engine.clone(), name.parse().unwrap(), "cii"));
+    for text in ["one", "two"] {
+        a.write(text);
+        holds(&b, text).await;
+    }
+    // who comes later is told too, and what it writes reaches the others
+    let c = SharedEntry::follow(engine.clone(), "c".parse().unwrap(), "cii");
+    holds(&c, "two").await;
+    c.write("three");
+    holds(&a, "three").await;
+}
+
+async fn holds(entry: &SharedEntry, text: &str) {
+    let mut values = entry.values();
+    let wanted = values.wait_for(|value| value.as_deref() == Some(text.as_bytes()));
+    tokio::time::timeout(Duration::from_secs(60), wanted).await.expect("it comes").expect("it goes on");
 }

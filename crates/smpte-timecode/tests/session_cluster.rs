@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cluster_support::{Cluster, LEAVE, START, STOP, error, join, node, reset};
 use machine::sim::{ClockConfig, Link, NodeConfig as HostConfig};
+use smpte_timecode::message::SessionId;
 use smpte_timecode::server::{ClusterEvent, Event};
 use smpte_timecode::session::replicated::Health;
 
@@ -59,6 +60,10 @@ fn a_session_ends_with_its_last_member_anywhere() {
     cluster.join(1, 0, &id);
     cluster.ask(0, 0, LEAVE);
     assert!(cluster.known(0, &id).unwrap().contains("\"nodes\": [\"b\"]"));
+    // its clock is known where it has no members, too
+    let session = SessionId::parse(&id).unwrap();
+    let clocks = [0, 1].map(|site| cluster.at(site, |site, _| site.server.clock(session)));
+    assert!(clocks[0].is_some() && clocks[0] == clocks[1]);
     // a member that is not there any more joins again, and the other goes
     cluster.join(0, 0, &id);
     cluster.at(1, |site, now| site.close(now, 0));
@@ -66,6 +71,7 @@ fn a_session_ends_with_its_last_member_anywhere() {
     assert!(cluster.known(1, &id).is_some());
     cluster.ask(0, 0, LEAVE);
     assert_eq!((cluster.known(0, &id), cluster.known(1, &id)), (None, None));
+    assert_eq!(cluster.at(0, |site, _| site.server.clock(session)), None);
     cluster.open(1, 1);
     assert_eq!(cluster.join(1, 1, &id), error("Session not found"));
     // nothing of it is left in the store but marks, and after a minute none of these

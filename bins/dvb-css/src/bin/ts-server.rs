@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use css_programs::cluster::{self, Content, Sharing};
 use css_programs::options::{Common, Http};
 use css_programs::program::{Place, Program};
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::{CHANNELS, TimelineShow};
+use css_programs::smpte::Timeline;
 use driver::cli;
 
 /// Offer timelines to companion screens (CSS-TS), with the wall clock (CSS-WC) they stand on
@@ -20,9 +22,11 @@ use driver::cli;
   urn:dvb:css:timeline:temi:1:5   the same, coming and going
   urn:dvb:css:timeline:temi:1:2   the same, known ten seconds after somebody asks
   urn:pydvbcss:sporadic           coming and going, without meaning
+  urn:genlock:timeline:smpte      with --timeline: one tick a frame of a timecode session; in a cluster the only one
 
-Example:
-  ts-server 127.0.0.1 0 127.0.0.1 0    on free ports of this machine"
+Examples:
+  ts-server 127.0.0.1 0 127.0.0.1 0    on free ports of this machine
+  ts-server --cluster nats://10.0.0.5:4222 --timeline cluster:3f2a    one of several (where built with that feature)"
 )]
 struct Options {
     /// Address or name to serve timelines on
@@ -37,6 +41,11 @@ struct Options {
     /// UDP port for it; 0 picks a free one
     #[arg(default_value_t = 6677)]
     wc_port: u16,
+    /// Offer a timeline that follows a timecode session of an smpte-server, or of the cluster
+    #[arg(long, value_name = "smpte:HOST:PORT/SESSION|cluster:SESSION")]
+    timeline: Option<Timeline>,
+    #[command(flatten)]
+    sharing: Sharing,
     #[command(flatten)]
     http: Http,
     #[command(flatten)]
@@ -57,13 +66,41 @@ async fn run(options: Options) -> Result<()> {
         // the show ends with the program
         let _ = forward.send(event.clone());
     }));
+    let joined = tokio::select! {
+        joined = options.sharing.join(options.timeline.as_ref(), options.common.quiet) => joined?,
+        () = program.stopped() => return Ok(()),
+    };
     let server = program.television().clone();
-    let show = server.call(|tv, now| TimelineShow::new(tv, now, options.common.quiet))?;
+    let wc_port = program.wall_clock().map_or(0, |address| address.port());
+    let show = server.call(|tv, now| match joined.is_some() {
+        false => TimelineShow::new(tv, now, options.common.quiet).map(Some),
+        true => {
+            tv.set_cii(now, cluster::first_cii(wc_port))?;
+            Ok(None)
+        }
+    })?;
     let lines = [
         Some(format!("CSS-TS endpoint URL: ws://{}/ts", program.http())),
         program.wall_clock_line("CSS-WC"),
         Some(format!("Content ID: {}", CHANNELS[0])),
     ];
     let end_points = EndPoints::ts(options.http.limit(3));
-    program.run(&end_points, lines.into_iter().flatten(), show.run(server, receive)).await
+    let session = cluster::follow(server.clone(), joined, options.timeline, Content::Followed);
+    let show = async {
+        match show {
+            Some(show) => show.run(server, receive).await,
+            None => {
+                // nobody reads what happens
+                drop(receive);
+                std::future::pending().await
+            }
+        }
+    };
+    let all = async {
+        tokio::select! {
+            result = show => result,
+            result = session => result,
+        }
+    };
+    program.run(&end_points, lines.into_iter().flatten(), all).await
 }

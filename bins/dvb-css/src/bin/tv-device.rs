@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use css_programs::cluster::{self, Content, Sharing};
 use css_programs::options::{Common, Http};
 use css_programs::program::{Place, Program};
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::TvShow;
-use css_programs::smpte;
+use css_programs::smpte::Timeline;
 use driver::cli;
 
 /// Pretend to be a television for companion screens: CSS-CII, CSS-TS and CSS-WC
@@ -19,7 +20,9 @@ use driver::cli;
     after_help = "Examples:
   tv-device                                    ws://HOST:7681/cii and /ts, udp://HOST:6677
   tv-device --state show.json                  what the file says, and what it says next when it changes
-  tv-device --timeline smpte:localhost:8080/3f2a    a timeline that follows a timecode session"
+  tv-device --timeline smpte:localhost:8080/3f2a    a timeline that follows a timecode session
+  tv-device --cluster nats://10.0.0.5:4222 --timeline cluster:3f2a    one of several that say the same (where built with
+                                               that feature)"
 )]
 struct Options {
     /// Address or name for the WebSocket end points
@@ -38,9 +41,11 @@ struct Options {
     /// "disabled": [end points that are shut: "cii", "ts", "wc"]}
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Offer a timeline that follows a timecode session of an smpte-server
-    #[arg(long, value_name = "smpte:HOST:PORT/SESSION")]
-    timeline: Option<smpte::Source>,
+    /// Offer a timeline that follows a timecode session of an smpte-server, or of the cluster
+    #[arg(long, value_name = "smpte:HOST:PORT/SESSION|cluster:SESSION")]
+    timeline: Option<Timeline>,
+    #[command(flatten)]
+    sharing: Sharing,
     #[command(flatten)]
     http: Http,
     #[command(flatten)]
@@ -58,11 +63,20 @@ async fn run(options: Options) -> Result<()> {
     let (program, events) = Program::start(&options.common, &options.http, at, Some(wc)).await?;
     tokio::spawn(serve::watch(events, |_| {}));
     let end_points = EndPoints::all(options.http.limit(5), options.http.limit(10));
+    let joined = tokio::select! {
+        joined = options.sharing.join(options.timeline.as_ref(), options.common.quiet) => joined?,
+        () = program.stopped() => return Ok(()),
+    };
     let tv = program.television().clone();
+    let wc_port = program.wall_clock().map_or(0, |address| address.port());
     let (show, content_id) = tv.call(|tv, now| {
-        let show = match &options.state {
-            Some(path) => TvShow::of_file(tv, now, path, &end_points)?,
-            None => TvShow::original(tv, now, program.wall_clock().map_or(0, |address| address.port()))?,
+        let show = match (&options.state, joined.is_some()) {
+            (Some(path), _) => Some(TvShow::of_file(tv, now, path, &end_points)?),
+            (None, false) => Some(TvShow::original(tv, now, wc_port)?),
+            (None, true) => {
+                tv.set_cii(now, cluster::first_cii(wc_port))?;
+                None
+            }
         };
         anyhow::Ok((show, tv.cii().known_content_id().unwrap_or_default().to_owned()))
     })?;
@@ -73,17 +87,19 @@ async fn run(options: Options) -> Result<()> {
         program.wall_clock_line("CSS-WC "),
         Some(format!("Content ID: {content_id}")),
     ];
-    let session = async {
-        match options.timeline {
-            Some(source) => smpte::follow(tv.clone(), source).await,
+    let content = if options.state.is_some() { Content::Told } else { Content::Followed };
+    let session = cluster::follow(tv.clone(), joined, options.timeline, content);
+    let show = async {
+        match show {
+            Some(show) => show.run(tv).await,
             None => std::future::pending().await,
         }
     };
-    let show = async {
+    let all = async {
         tokio::select! {
-            result = show.run(tv.clone()) => result,
+            result = show => result,
             result = session => result,
         }
     };
-    program.run(&end_points, lines.into_iter().flatten(), show).await
+    program.run(&end_points, lines.into_iter().flatten(), all).await
 }

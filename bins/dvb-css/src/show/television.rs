@@ -11,6 +11,7 @@ use machine::Instant;
 
 use super::{CHANNELS, Clocks, PTS, TEMI};
 use crate::serve::{EndPoints, Television};
+use crate::smpte::replace_state;
 use crate::state_file::{LOOK, TvState, Watched, read_tv};
 
 /// The television's timelines.
@@ -82,7 +83,7 @@ impl TvShow {
     /// # Errors
     /// When the server does not take it; then all is as it was, or without timelines.
     pub fn change(&mut self, tv: &mut TvServer, now: Instant, state: TvState) -> anyhow::Result<()> {
-        tv.set_cii(now, state.cii)?;
+        tv.update_cii(now, |cii| replace_state(cii, state.cii))?;
         // The new ones first: whoever follows one that stays is told nothing if it is the same.
         let old = std::mem::take(&mut self.timelines);
         self.clocks = Clocks::new()?;

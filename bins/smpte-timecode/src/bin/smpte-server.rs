@@ -83,7 +83,7 @@ async fn run(options: Options) -> Result<()> {
     let (server, events) = serve::start(config);
     #[cfg(feature = "cluster")]
     let serves = match engine {
-        Some(engine) => Some(smpte_programs::cluster::join(&server, events, engine)),
+        Some(engine) => Some(smpte_programs::cluster::join(&server, events, engine).serves),
         None => {
             drop(events);
             None

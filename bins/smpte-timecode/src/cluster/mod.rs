@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 mod args;
+mod entry;
 mod local;
 #[cfg(feature = "cluster")]
 mod nats;
@@ -11,10 +12,11 @@ use std::future::Future;
 use driver::Events;
 use smpte_timecode::server::{ClusterEvent, Event};
 use smpte_timecode::session::replicated::{Command, Health, Heard, NodeName};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 #[cfg(feature = "cluster")]
 pub use self::args::ClusterArgs;
+pub use self::entry::SharedEntry;
 pub use self::local::LocalEngine;
 #[cfg(feature = "cluster")]
 pub use self::nats::{Credentials, Nats, Options};
@@ -35,23 +37,31 @@ pub trait Backplane: Send + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// Joins a server to its cluster. The result tells that it serves for the first time; it is to be a server with
+/// What a program can see of a server's part in its cluster.
+#[derive(Debug)]
+pub struct Joined {
+    /// Told when it serves the cluster for the first time.
+    pub serves: oneshot::Receiver<()>,
+    /// Marked whenever the server has heard something of the engine.
+    pub heard: watch::Receiver<()>,
+}
+
+/// Joins a server to its cluster. It is to be a server with
 /// [`ServerConfig::cluster`](smpte_timecode::config::ServerConfig::cluster).
-pub fn join(
-    server: &TimecodeServer,
-    mut events: Events<Event>,
-    backplane: impl Backplane,
-) -> oneshot::Receiver<()> {
+pub fn join(server: &TimecodeServer, mut events: Events<Event>, backplane: impl Backplane) -> Joined {
     let (tell_engine, commands) = mpsc::channel(QUEUE);
-    let (tell_server, mut heard) = mpsc::channel(QUEUE);
+    let (tell_server, mut from_engine) = mpsc::channel(QUEUE);
     let (serves, ready) = oneshot::channel();
+    let (mark, marked) = watch::channel(());
+    let joined = Joined { serves: ready, heard: marked };
     let mut serves = Some(serves);
-    let Some(name) = server.call(|machine, _| machine.node().map(|node| node.name())) else { return ready };
+    let Some(name) = server.call(|machine, _| machine.node().map(|node| node.name())) else { return joined };
     tokio::spawn(backplane.run(name, commands, tell_server));
     let listener = server.clone();
     tokio::spawn(async move {
-        while let Some(heard) = heard.recv().await {
+        while let Some(heard) = from_engine.recv().await {
             listener.call(|machine, now| machine.hear(now, heard));
+            mark.send_replace(());
         }
     });
     let stopped = server.stopped();
@@ -84,7 +94,7 @@ pub fn join(
             }
         }
     });
-    ready
+    joined
 }
 
 fn log(event: &ClusterEvent) {

@@ -19,7 +19,7 @@ use super::{ClusterEvent, Event, Server};
 use crate::DecodeError;
 use crate::message::{SessionId, SessionSummary};
 use crate::session::replicated::{Action, Change, Heard, Node, NodeConfig, Refusal, RequestId, SharedClock};
-use crate::session::{Label, SessionRate};
+use crate::session::{Label, SessionClock, SessionRate};
 
 /// The server as a node of a cluster.
 #[derive(Debug)]
@@ -86,6 +86,12 @@ impl Server {
     /// What this server knows of its cluster, if it is part of one.
     pub fn node(&self) -> Option<&Node> {
         self.cluster.as_ref().map(|cluster| &cluster.node)
+    }
+
+    /// The clock of a session of the cluster, by its entry.
+    pub(super) fn clock_elsewhere(&self, id: SessionId) -> Option<SessionClock> {
+        let cluster = self.cluster.as_ref()?;
+        Some(cluster.node.session(id)?.clock.on(cluster.offset))
     }
 
     pub(super) fn ask_to_create(&mut self, now: Instant, conn: ConnId, rate: SessionRate, label: Label) {

@@ -168,9 +168,10 @@ impl Server {
     }
 
     /// The clock of a session as it is now: what is in force at any instant, until somebody starts, stops, resets or
-    /// steers it, which [`Event`] tells.
+    /// steers it, which [`Event`] tells. Sessions of the cluster have one here also where they have no members here; of
+    /// their changes no event tells.
     pub fn clock(&self, id: SessionId) -> Option<SessionClock> {
-        self.rooms.get(&id).map(|room| room.clock)
+        self.rooms.get(&id).map(|room| room.clock).or_else(|| self.clock_elsewhere(id))
     }
 
     /// How many there are.
