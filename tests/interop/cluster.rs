@@ -2,17 +2,16 @@
 //!
 //! Some tests wait for a lease to run out, which lasts 2 s here.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use e2e::faults::{TcpProxy, Wire};
 use e2e::nats::{Engine, until};
-use e2e::{PATIENCE, Running, peer, program, program_with, runs};
+use e2e::{PATIENCE, Running, libfaketime, peer, program, program_with, runs};
 use serde_json::{Value, json};
 
 fn server_program() -> &'static Path {
@@ -308,6 +307,32 @@ fn partition(options: &[&str], least: Duration) {
 }
 
 #[test]
+fn a_server_with_a_wrong_clock_refuses_and_says_by_how_much() {
+    let Some(library) = libfaketime() else { return };
+    let Some(engine) = Engine::start(&[]) else { return };
+    let right = ["a", "b"].map(|name| Server::start(&engine.url(), name));
+    let mut command = Command::new(server_program());
+    command.args(["--host", "127.0.0.1", "--port", "0", "--no-status"]);
+    command.args(["--cluster", &engine.url(), "--node-id", "c"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME", "+0.05").env("DONT_FAKE_MONOTONIC", "1");
+    let running = Running::spawn(&mut command);
+    let wrong = Server { address: running.address("tcp"), running };
+    let mut client = wrong.connect();
+    let create = json!({"type": "create_session", "framerate": "25"});
+    let off = |answer: Value| {
+        let message = answer["message"].as_str().unwrap_or_else(|| panic!("it serves: {answer}"));
+        let off = message.strip_prefix("Cluster unavailable: the clock of this server is ");
+        off.map(|off| assert!(off.ends_with(" ms off"), "{message}"))
+    };
+    until("it knows the others' clocks", || off(client.ask(&create)));
+    // the others go on
+    let [mut member, mut other] = [0, 1].map(|k| right[k].connect());
+    let id = member.create("25");
+    assert_eq!(kinds(&other.join(&id)), "session_joined");
+    assert_eq!(off(client.join(&id)), Some(()));
+}
+
+#[test]
 fn garbage_in_the_bucket_harms_nobody() {
     let Some(engine) = Engine::start(&[]) else { return };
     let a = Server::start(&engine.url(), "a");
@@ -351,19 +376,25 @@ fn what_is_wrong_at_the_start_is_said_in_one_line() {
     let other = Running::spawn(Command::new(other).args(["--host", "127.0.0.1", "--port", "0"]));
     let other = format!("nats://{}", other.address("tcp"));
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32);
-    let wrong: [Case<'_>; 12] = [
+    let wrong_password = [("SMPTE_CLUSTER_USER", "studio"), ("SMPTE_CLUSTER_PASSWORD", "wr0ng")];
+    let no_credentials = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(no_credentials.path(), "s3cr3t").unwrap();
+    let no_credentials = no_credentials.path().to_str().unwrap();
+    let wrong: [Case<'_>; 14] = [
         (&["--cluster", &nobody], &[], 1),
         (&["--cluster", &other], &[], 1),
         (&["--cluster", &without_store], &[], 1),
         (&["--cluster", &url, "--cluster-ca", "/nowhere"], &[], 2),
         (&["--cluster", "http://127.0.0.1:80"], &[], 2),
         (&["--cluster", &url], &[], 1),
-        (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio"), ("SMPTE_CLUSTER_PASSWORD", "wr0ng")], 1),
+        (&["--cluster", &url], &wrong_password, 1),
+        (&["--cluster", &url, "--wait"], &wrong_password, 1),
         (&["--cluster", &url], &[("SMPTE_CLUSTER_USER", "studio")], 2),
         (&["--cluster", "nats://studio:s3cr3t@127.0.0.1"], &[], 2),
         (&["--cluster", &url, "--cluster-name", "a.b"], &[], 2),
         (&["--cluster", &url, "--node-id", "a b"], &[], 2),
         (&["--cluster", &url, "--cluster-credentials", "/nowhere"], &[], 2),
+        (&["--cluster", &url, "--cluster-credentials", no_credentials], &[], 2),
     ];
     for (arguments, variables, code) in wrong {
         let (status, said) = fails(arguments, variables);
@@ -376,33 +407,45 @@ fn what_is_wrong_at_the_start_is_said_in_one_line() {
 
 #[test]
 fn secrets_open_the_engine_and_are_never_logged() {
-    let Some(engine) = Engine::start(&["--user", "studio", "--pass", "s3cr3t"]) else { return };
     let mut command = Command::new(server_program());
+    command.env("SMPTE_CLUSTER_USER", "studio").env("SMPTE_CLUSTER_PASSWORD", "s3cr3t");
+    serves_in_silence(command, &["--user", "studio", "--pass", "s3cr3t"], &["s3cr3t"]);
+
+    let file = |name: &str| format!("{}/interop/nats/{name}", env!("CARGO_MANIFEST_DIR"));
+    let credentials = std::fs::read_to_string(file("user.creds")).unwrap();
+    let is_secret = |line: &&str| line.len() > 40 && line.starts_with(char::is_alphanumeric);
+    let secrets: Vec<_> = credentials.lines().filter(|line| is_secret(line) && !line.contains(' ')).collect();
+    let [token, seed] = secrets[..] else { panic!("a token and its seed: {secrets:?}") };
+    let signature = token.rsplit('.').next().unwrap();
+    let mut command = Command::new(server_program());
+    command.args(["--cluster-credentials", &file("user.creds")]);
+    serves_in_silence(command, &["-c", &file("operator.conf")], &[seed, signature]);
+}
+
+/// A server serves on an engine with these options, and says nothing of the secrets, however much it logs.
+fn serves_in_silence(mut command: Command, options: &[&str], secrets: &[&str]) {
+    let Some(engine) = Engine::start(options) else { return };
     command
         .args(["--host", "127.0.0.1", "--port", "0", "--cluster", &engine.url(), "--log", "trace"])
-        .env("SMPTE_CLUSTER_USER", "studio")
-        .env("SMPTE_CLUSTER_PASSWORD", "s3cr3t")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut log = child.stderr.take().unwrap();
-    let logged = Arc::new(Mutex::new(Vec::new()));
-    let all = logged.clone();
     let reader = std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(n @ 1..) = log.read(&mut buffer) {
-            all.lock().unwrap().extend_from_slice(&buffer[..n]);
-        }
+        let mut logged = Vec::new();
+        log.read_to_end(&mut logged).unwrap();
+        logged
     });
-    let lines: VecDeque<String> =
-        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).take(2).collect();
-    assert_eq!(lines.back().map(String::as_str), Some("serving the cluster"));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(lines.take(2).last().as_deref(), Some("serving the cluster"));
     child.kill().unwrap();
     child.wait().unwrap();
-    reader.join().unwrap();
-    let logged = String::from_utf8_lossy(&logged.lock().unwrap()).into_owned();
-    assert!(!logged.is_empty() && !logged.contains("s3cr3t"), "the log tells the password");
+    let logged = String::from_utf8_lossy(&reader.join().unwrap()).into_owned();
+    assert!(
+        !logged.is_empty() && secrets.iter().all(|secret| !logged.contains(secret)),
+        "the log tells a secret"
+    );
 }
 
 #[test]

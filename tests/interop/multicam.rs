@@ -3,11 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{PATIENCE, Running, in_time, peer, program, python, runs};
+use e2e::{PATIENCE, Running, in_time, libfaketime, peer, program, python, runs};
 use serde_json::{Value, json};
 
 fn ask(device: &str, command: &Value) -> Value {
@@ -78,14 +78,6 @@ fn the_time_of_a_chrony_that_is_slow() {
         // Who takes chrony's time for the network's cannot bind it closer than this.
         if error < 1.35e-3 { Ok(()) } else { Err(clock.to_string()) }
     });
-}
-
-fn libfaketime() -> Option<PathBuf> {
-    let found = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().find_map(|entry| {
-        let path = entry.path().join("faketime/libfaketimeMT.so.1");
-        path.exists().then_some(path)
-    });
-    peer("libfaketime", || found.is_some()).then_some(found).flatten()
 }
 
 #[test]

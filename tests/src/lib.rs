@@ -96,6 +96,15 @@ pub fn python() -> &'static str {
     if Path::new(debians).exists() { debians } else { "python3" }
 }
 
+/// The library that gives a program a wrong clock, if it is there; otherwise as [`peer`].
+pub fn libfaketime() -> Option<PathBuf> {
+    let found = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().find_map(|entry| {
+        let path = entry.path().join("faketime/libfaketimeMT.so.1");
+        path.exists().then_some(path)
+    });
+    peer("libfaketime", || found.is_some()).then_some(found).flatten()
+}
+
 /// Whether a command can be run at all.
 pub fn runs(command: &str, arguments: &[&str]) -> bool {
     Command::new(command)

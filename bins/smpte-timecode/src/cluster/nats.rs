@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy, push};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap};
 use bytes::Bytes;
 use driver::cli::usage;
 use futures_util::StreamExt;
@@ -80,7 +80,7 @@ impl Nats {
     ///
     /// # Errors
     /// With one line, when the options make no sense or the engine cannot be reached or cannot be used. With
-    /// [`wait`](Options::wait) an engine that cannot be reached is waited for.
+    /// [`wait`](Options::wait) an engine that cannot be reached, or does not store yet, is waited for.
     pub async fn connect(options: Options) -> Result<Self> {
         let name: NodeName = options.cluster.parse().context("--cluster-name").map_err(usage)?;
         let addresses = addresses(&options.url)?;
@@ -89,6 +89,15 @@ impl Nats {
             std::fs::metadata(path).with_context(at).map_err(usage)?;
         }
         let (tell, mut events) = mpsc::unbounded_channel();
+        let mut said = String::new();
+        let mut wait = async |trouble: String| {
+            // the same for as long as it lasts
+            if said != trouble {
+                tracing::warn!("waiting for the engine of the cluster: {trouble}");
+                said = trouble;
+            }
+            sleep(Duration::from_secs(1)).await;
+        };
         let client = loop {
             let tell = tell.clone();
             let connecting = connect_options(&options)?
@@ -106,10 +115,15 @@ impl Nats {
                 .connect(addresses.clone());
             match connecting.await {
                 Ok(client) => break client,
-                Err(error) if options.wait => {
-                    tracing::warn!("waiting for the engine of the cluster: {error}");
-                    sleep(Duration::from_secs(1)).await;
+                // time does not help there
+                Err(error) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
+                    bail!(
+                        "--cluster: {} does not let us in: set SMPTE_CLUSTER_USER and SMPTE_CLUSTER_PASSWORD, \
+                         SMPTE_CLUSTER_TOKEN or --cluster-credentials",
+                        options.url
+                    )
                 }
+                Err(error) if options.wait => wait(error.to_string()).await,
                 Err(error) => {
                     bail!("--cluster: cannot connect to {}: {error} (--wait waits for it)", options.url)
                 }
@@ -122,10 +136,7 @@ impl Nats {
         loop {
             match nats.bucket().await {
                 Ok(_) => return Ok(nats),
-                Err(error) if options.wait => {
-                    tracing::warn!("waiting for the store of the cluster: {error:#}");
-                    sleep(Duration::from_secs(1)).await;
-                }
+                Err(error) if options.wait => wait(format!("it does not store: {error:#}")).await,
                 Err(error) => {
                     return Err(error.context("--cluster: the engine does not store (has it JetStream?)"));
                 }
