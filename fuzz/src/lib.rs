@@ -69,6 +69,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("smpte_atc", smpte::atc),
     ("smpte_client", smpte::client),
     ("smpte_client_message", smpte::client_message),
+    ("smpte_cluster", smpte::cluster),
     ("smpte_feet", smpte::feet),
     ("smpte_files", smpte::files),
     ("smpte_label_lenient", smpte::label_lenient),

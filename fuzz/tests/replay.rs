@@ -10,9 +10,9 @@ use fuzz::{TARGETS, Target};
 
 /// Damaged inputs of each target.
 const MUTATIONS: u32 = 20_000;
-/// Damaged inputs of those targets in which a decoder looks for a signal, a millisecond each.
+/// Damaged inputs of those targets that take a millisecond each: a decoder looks for a signal, or time passes.
 const SLOW_MUTATIONS: u32 = 500;
-const SLOW: [&str; 3] = ["smpte_ltc_runs", "smpte_ltc_samples", "smpte_ltc_signal"];
+const SLOW: [&str; 4] = ["smpte_cluster", "smpte_ltc_runs", "smpte_ltc_samples", "smpte_ltc_signal"];
 /// Damage does not make inputs longer than this.
 const MAX_LEN: usize = 4096;
 
@@ -71,6 +71,7 @@ replay! {
     smpte_atc
     smpte_client
     smpte_client_message
+    smpte_cluster
     smpte_feet
     smpte_files
     smpte_label_lenient

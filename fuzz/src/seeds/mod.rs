@@ -2,6 +2,7 @@
 //! search begins.
 
 mod camera;
+mod cluster;
 mod dvb;
 mod multicam;
 mod rtp;
@@ -29,6 +30,7 @@ impl Seeds {
     pub fn of_the_vectors() -> Self {
         let mut seeds = Self::default();
         camera::add(&mut seeds);
+        cluster::add(&mut seeds);
         multicam::add(&mut seeds);
         rtp::add(&mut seeds);
         dvb::add(&mut seeds);

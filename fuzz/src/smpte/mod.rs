@@ -4,6 +4,7 @@ mod address;
 mod artnet;
 mod atc;
 mod client;
+mod cluster;
 mod codec;
 mod files;
 pub(crate) mod label;
@@ -22,6 +23,7 @@ pub use address::address;
 pub use artnet::artnet;
 pub use atc::atc;
 pub use client::client;
+pub use cluster::cluster;
 pub use codec::{client_message, lines, server_message};
 pub use files::files;
 pub use label::{feet, label_lenient, label_session, label_strict, packed, subframes};
@@ -35,6 +37,7 @@ pub use wav::wav;
 
 // what seeds are made with
 pub(crate) use client::op as client_op;
+pub(crate) use cluster::op as cluster_op;
 pub(crate) use server::op as server_op;
 
 use crate::input::Input;

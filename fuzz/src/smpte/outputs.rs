@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use machine::{
     CloseReason, ConnId, Input, Instant, Keep, Machine, Opened, Output, Payload, Peer, Service, Transport,
 };
+use smpte_timecode::message::SessionId;
 
 /// The connections of a machine, as a driver sees them.
 pub(super) struct Connections {
@@ -48,6 +49,16 @@ impl Connections {
 
     pub(super) fn count(&self) -> usize {
         self.open.len()
+    }
+
+    /// All that stand.
+    pub(super) fn all(&self) -> Vec<u64> {
+        self.open.keys().copied().collect()
+    }
+
+    /// Whether anything was sent to it since [`begin`](Self::begin), or it does not stand any more.
+    pub(super) fn is_answered(&self, conn: u64) -> bool {
+        self.sent.contains_key(&conn) || !self.open.contains_key(&conn)
     }
 
     /// One of those that stand.
@@ -183,6 +194,23 @@ pub(super) fn wake<M: Machine>(machine: &mut M, now: Instant) {
     if let Some(next) = machine.poll_timeout() {
         assert!(next > now, "asked to be woken at {next:?}, it is {now:?}");
     }
+}
+
+/// `$1` to `$9` in a line are the sessions in the order in which they were made.
+pub(super) fn with_ids(line: &[u8], sessions: &[SessionId]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut bytes = line.iter().peekable();
+    while let Some(&byte) = bytes.next() {
+        let number = bytes.peek().and_then(|digit| digit.checked_sub(b'1'));
+        match number.and_then(|number| sessions.get(usize::from(number))) {
+            Some(id) if byte == b'$' => {
+                out.extend(id.to_string().into_bytes());
+                bytes.next();
+            }
+            _ => out.push(byte),
+        }
+    }
+    out
 }
 
 fn peer(conn: u64) -> Peer {

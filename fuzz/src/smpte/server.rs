@@ -3,7 +3,7 @@ use smpte_timecode::config::ServerConfig;
 use smpte_timecode::message::{ServerMessage, SessionId, TimecodeKind};
 use smpte_timecode::server::{Event, Server, SessionSpec};
 
-use super::outputs::{Connections, Sent, later, wake};
+use super::outputs::{Connections, Sent, later, wake, with_ids};
 use crate::input::Input;
 
 /// What happens to a server; each is one byte, and what it needs after it.
@@ -125,7 +125,7 @@ impl World {
                 let length = usize::from(input.u16());
                 let mut bytes = input.take(length).to_vec();
                 if op == op::LINE {
-                    bytes = self.with_ids(&bytes);
+                    bytes = with_ids(&bytes, &self.sessions);
                     bytes.push(b'\n');
                 }
                 given += bytes.len();
@@ -226,23 +226,6 @@ impl World {
         }
     }
 
-    /// `$1` to `$9` in a line are the sessions in the order in which they were made.
-    fn with_ids(&self, line: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(line.len());
-        let mut bytes = line.iter().peekable();
-        while let Some(&byte) = bytes.next() {
-            let number = bytes.peek().and_then(|digit| digit.checked_sub(b'1'));
-            match number.and_then(|number| self.sessions.get(usize::from(number))) {
-                Some(id) if byte == b'$' => {
-                    out.extend(id.to_string().into_bytes());
-                    bytes.next();
-                }
-                _ => out.push(byte),
-            }
-        }
-        out
-    }
-
     fn drain(&mut self) {
         let sessions = &mut self.sessions;
         let event = |event: Event| match event {
@@ -287,7 +270,7 @@ impl World {
 }
 
 /// All that is sent is read back and written again byte for byte; only updates may be left out.
-fn check(Sent { line, keep }: Sent) {
+pub(super) fn check(Sent { line, keep }: Sent) {
     let message = ServerMessage::parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
     assert_eq!(message.to_line(), format!("{line}\n"));
     let is_update = matches!(&message, ServerMessage::Timecode(told) if told.kind == TimecodeKind::Update);
