@@ -33,8 +33,25 @@ pub struct Reader {
     url: String,
     session: String,
     cseq: u32,
-    sockets: Option<(UdpSocket, UdpSocket)>,
+    sockets: Option<(Rtp, std::net::UdpSocket)>,
     seen: Seen,
+}
+
+/// How packets travel to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Interleaved with replies.
+    Tcp,
+    /// As datagrams, each of which wakes the reader.
+    Udp,
+    /// As datagrams that the reader looks for every so often.
+    Polled(Duration),
+}
+
+#[derive(Debug)]
+enum Rtp {
+    Woken(UdpSocket),
+    Polled(std::net::UdpSocket, Duration),
 }
 
 impl Reader {
@@ -42,7 +59,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the server does not answer 200, or cannot be reached.
-    pub async fn connect(server: SocketAddr, url: &str, tcp: bool) -> Result<Self> {
+    pub async fn connect(server: SocketAddr, url: &str, carrier: Carrier) -> Result<Self> {
         let control = TcpStream::connect(server).await.context("the server cannot be reached")?;
         control.set_nodelay(true)?;
         let mut reader = Self {
@@ -63,12 +80,16 @@ impl Reader {
             absolute if absolute.starts_with("rtsp://") => absolute.to_owned(),
             relative => format!("{base}/{relative}"),
         };
-        let transport = if tcp {
+        let transport = if carrier == Carrier::Tcp {
             "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned()
         } else {
-            let pair = Self::pair(&reader.control).await?;
-            let ports = (pair.0.local_addr()?.port(), pair.1.local_addr()?.port());
-            reader.sockets = Some(pair);
+            let (rtp, rtcp) = Self::pair(&reader.control)?;
+            let ports = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
+            let rtp = match carrier {
+                Carrier::Polled(every) => Rtp::Polled(rtp, every),
+                Carrier::Udp | Carrier::Tcp => Rtp::Woken(UdpSocket::from_std(rtp)?),
+            };
+            reader.sockets = Some((rtp, rtcp));
             format!("RTP/AVP;unicast;client_port={}-{}", ports.0, ports.1)
         };
         let (head, _) = reader.request("SETUP", &track, &format!("Transport: {transport}\r\n")).await?;
@@ -78,14 +99,16 @@ impl Reader {
     }
 
     /// An even port and the next one.
-    async fn pair(control: &TcpStream) -> Result<(UdpSocket, UdpSocket)> {
+    fn pair(control: &TcpStream) -> Result<(std::net::UdpSocket, std::net::UdpSocket)> {
+        use std::net::UdpSocket;
         let local = control.local_addr()?.ip();
         for _ in 0..100 {
-            let rtp = UdpSocket::bind((local, 0)).await?;
+            let rtp = UdpSocket::bind((local, 0))?;
             let port = rtp.local_addr()?.port();
             if port % 2 == 0
-                && let Ok(rtcp) = UdpSocket::bind((local, port + 1)).await
+                && let Ok(rtcp) = UdpSocket::bind((local, port + 1))
             {
+                rtp.set_nonblocking(true)?;
                 return Ok((rtp, rtcp));
             }
         }
@@ -143,18 +166,23 @@ impl Reader {
         }
     }
 
-    /// One datagram, or what the connection has.
+    /// The datagrams that are there, or what the connection has.
     async fn read(&mut self) -> Result<()> {
         if let Some((rtp, _)) = &self.sockets {
+            match rtp {
+                Rtp::Woken(socket) => socket.readable().await?,
+                Rtp::Polled(_, every) => tokio::time::sleep(*every).await,
+            }
             let mut data = [0; 65_536];
-            let n = rtp.recv(&mut data).await?;
-            self.seen.count(data.get(..n).unwrap_or_default());
             // All that is there, without going through the runtime for each.
-            while let Some((rtp, _)) = &self.sockets {
-                let Ok(n) = rtp.try_recv(&mut data) else { break };
+            loop {
+                let received = match rtp {
+                    Rtp::Woken(socket) => socket.try_recv(&mut data),
+                    Rtp::Polled(socket, _) => socket.recv(&mut data),
+                };
+                let Ok(n) = received else { return Ok(()) };
                 self.seen.count(data.get(..n).unwrap_or_default());
             }
-            return Ok(());
         }
         ensure!(self.control.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
         self.take_frames();

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! With `--spawn target/release/rtsp-server` it starts the server itself, with a film of its own making. Any server can be
-//! measured; `benches/gst_rtsp_server.py` is GStreamer's. Each reader does DESCRIBE, SETUP and PLAY,
+//! measured; `benches/gst_rtsp_server.py` is GStreamer's, `rtsp-floor` a plain loop of sends, and
+//! `benches/rtsp_beside_gst.py` measures all three in turns. Each reader does DESCRIBE, SETUP and PLAY,
 //! then counts for the time given, all of them the same time, and ends with TEARDOWN. A reader counts packets of one
 //! SSRC, gaps in their sequence numbers, and frames (by their marker).
 
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use benches::Usage;
 use benches::film::{FPS, Film};
-use benches::rtsp_reader::{Reader, Seen};
+use benches::rtsp_reader::{Carrier, Reader, Seen};
 use benches::spawned::Spawned;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -49,6 +50,10 @@ struct Options {
     /// How packets come
     #[arg(long, value_enum, default_value = "udp")]
     transport: Transport,
+    /// Over UDP: readers look for packets every so many milliseconds instead of being woken by each. On one machine
+    /// waking them is charged to the server, which readers elsewhere do not cost it
+    #[arg(long, value_name = "MS")]
+    poll: Option<f64>,
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
@@ -69,6 +74,7 @@ enum Transport {
 fn main() -> Result<()> {
     let mut options = Options::parse();
     ensure!(options.readers > 0, "--readers: at least 1");
+    ensure!(options.poll.is_none_or(|ms| (0.5..1000.0).contains(&ms)), "--poll: 0.5 to 1000 ms");
     let folder = tempfile::tempdir()?;
     let server =
         options.spawn.as_deref().map(|program| spawn(program, folder.path(), &options)).transpose()?;
@@ -111,8 +117,12 @@ async fn run(options: Options) -> Result<()> {
     let measure = Rc::new(Barrier::new(options.readers + 1));
     let mut tasks = Vec::new();
     for _ in 0..options.readers {
-        let tcp = options.transport == Transport::Tcp;
-        let mut reader = Reader::connect(server, &options.url, tcp).await?;
+        let carrier = match (options.transport, options.poll) {
+            (Transport::Tcp, _) => Carrier::Tcp,
+            (Transport::Udp, None) => Carrier::Udp,
+            (Transport::Udp, Some(ms)) => Carrier::Polled(Duration::from_secs_f64(ms / 1000.0)),
+        };
+        let mut reader = Reader::connect(server, &options.url, carrier).await?;
         let (options, playing, measure) = (options.clone(), playing.clone(), measure.clone());
         tasks.push(tokio::task::spawn_local(async move {
             reader.play().await?;

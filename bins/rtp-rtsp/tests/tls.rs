@@ -29,6 +29,7 @@ fn ffmpeg_plays_over_tls() {
         &["-keyout", &key, "-out", &cert],
     );
     if made.is_none_or(|made| !made.status.success()) || run("ffmpeg", "-version", &[]).is_none() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "openssl and ffmpeg have to be installed");
         println!("skipped: openssl or ffmpeg is not installed");
         return;
     }

@@ -1,4 +1,4 @@
-//! Files: each reader has a place of its own in them.
+//! Files: each reader has a place of its own in them. Those at the same place [share](super::shared) what is sent.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -15,6 +15,7 @@ use super::fanout::{REPORT_NS, sender_report};
 use super::lab;
 use super::mount::{Carrier, PlayReply};
 use super::session::{State, rtcp_output};
+use super::shared::Made;
 use super::timers::Timer;
 use super::{Event, MountId, Server, SessionKey};
 use crate::codec::Item;
@@ -40,7 +41,7 @@ pub trait Clip: Debug + Send + Sync {
     fn rate(&self) -> (u32, u32);
     /// Whether a decoder can begin with this frame.
     fn is_key(&self, frame: u32) -> bool;
-    /// The packets of a frame; `None` if there is no such frame.
+    /// The packets of a frame, always the same for the same arguments; `None` if there is no such frame.
     fn packets(&self, frame: u32, timestamp: u32, numbers: &mut Outgoing) -> Option<Packets>;
     /// The picture as a JPEG file, where it is one.
     fn jpeg(&self, frame: u32) -> Option<Bytes>;
@@ -124,8 +125,8 @@ impl FilePlay {
 }
 
 /// What a client wants of a file.
-#[derive(Clone, Copy, Debug)]
-struct Wish {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
     first: u32,
     end: u32,
     scale: i64,
@@ -276,19 +277,27 @@ impl Server {
     /// Makes ready to play; gives number and timestamp of the first packet.
     fn prepare_file(&mut self, now: Instant, key: SessionKey, wish: Wish) -> Option<(u16, u32)> {
         let session = self.sessions.get_mut(&key)?;
-        let mount = self.mounts.get(&session.mount)?;
-        let (clip, track) = (mount.clip.as_ref()?, mount.tracks.first()?);
+        let mount = self.mounts.get_mut(&session.mount)?;
+        let (clip, track) = (mount.clip.as_deref()?, mount.tracks.first()?);
         let payload_type = track.media.payload_type()?;
+        // All readers of files of this rate have their frames at the same times, so that what goes out at one of them
+        // goes out together. The frame after the first comes sooner for it, never later.
+        let frames = frames_in(now.saturating_since(Instant::default()), clip.rate());
+        let started = Instant::default() + span(frames, clip.rate());
         let (numbers, timestamp, counted) = match &session.file {
             // Timestamps go on one frame after the last.
             Some(f) => {
                 (f.numbers, f.timestamp_of(f.tick, clip.rate(), track.clock_rate), (f.packets, f.octets))
             }
             None => {
-                let [a, b, ..] = self.rng.next_u32().to_be_bytes();
-                let first = u16::from_be_bytes([a, b]);
-                let ssrc = self.rng.next_u32();
-                (Outgoing::new(payload_type, ssrc, first, DEFAULT_MAX_PACKET), self.rng.next_u32(), (0, 0))
+                let rng = &mut self.rng;
+                let (numbers, timestamp) = mount.shared.begin(started, wish, || {
+                    let [a, b, ..] = rng.next_u32().to_be_bytes();
+                    let first = u16::from_be_bytes([a, b]);
+                    let ssrc = rng.next_u32();
+                    (Outgoing::new(payload_type, ssrc, first, DEFAULT_MAX_PACKET), rng.next_u32())
+                });
+                (numbers, timestamp, (0, 0))
             }
         };
         let Wish { first, end, scale } = wish;
@@ -297,10 +306,7 @@ impl Server {
             scale,
             first,
             end,
-            // All readers of files of this rate have their frames at the same times, so that what goes out at one of them
-            // goes out together. The frame after the first comes sooner for it, never later.
-            started: Instant::default()
-                + span(frames_in(now.saturating_since(Instant::default()), clip.rate()), clip.rate()),
+            started,
             timestamp,
             tick: 0,
             played: session.file.as_ref().and_then(|f| f.played),
@@ -317,7 +323,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&key).filter(|s| s.state == State::Playing) else { return };
         session.frame_at = None;
         let Some(mount) = self.mounts.get_mut(&session.mount) else { return };
-        let (Some(clip), Some(play)) = (mount.clip.clone(), session.file.as_mut()) else { return };
+        let (Some(clip), Some(play)) = (mount.clip.as_deref(), session.file.as_mut()) else { return };
         let (Some(track), Some(reader)) = (mount.tracks.first_mut(), mount.readers.get_mut(&key)) else {
             return;
         };
@@ -356,7 +362,8 @@ impl Server {
             self.out.extend(lab::outputs(*to, numbers, &picture));
             return;
         }
-        let Some(packets) = clip.packets(frame, timestamp, &mut play.numbers) else { return };
+        let made = mount.shared.packets(now, clip, frame, timestamp, &mut play.numbers);
+        let Some(Made { packets, framed, .. }) = made else { return };
         reader.frames += 1;
         reader.bytes += packets.len_bytes() as u64;
         track.packets += u64::from(packets.count());
@@ -371,7 +378,7 @@ impl Server {
                 self.out.extend(runs);
             }
             Carrier::Tcp { rtp, .. } => {
-                let data = Payload::Bytes(packets.interleaved(*rtp));
+                let data = Payload::Bytes(framed.on(*rtp, packets));
                 self.out.push_back(Output::Send { to: reader.conn, data, keep: Keep::IfRoom });
             }
             Carrier::Lab { .. } => {}

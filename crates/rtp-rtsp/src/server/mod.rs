@@ -20,6 +20,7 @@ mod publish;
 mod requests;
 mod session;
 mod setup;
+mod shared;
 mod timers;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

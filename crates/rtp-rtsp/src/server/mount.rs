@@ -12,6 +12,7 @@ use machine::{ConnId, Instant, UdpPeer};
 use super::event::{CarrierKind, MountKind, SessionKey};
 use super::file::Clip;
 use super::publish::Ingest;
+use super::shared::Shared;
 use crate::lab::Numbering;
 use crate::media::{Codec, Packets};
 use crate::sdp::{Attribute, Description, Media};
@@ -31,6 +32,8 @@ pub(super) struct Mount {
     pub(super) gap_until: Option<Instant>,
     /// What a file plays.
     pub(super) clip: Option<Arc<dyn Clip>>,
+    /// What a file's readers have in common.
+    pub(super) shared: Shared,
     /// Sessions, playing or not.
     pub(super) sessions: usize,
     /// When a file that nobody reads is forgotten.
@@ -121,6 +124,7 @@ impl Mount {
             publisher: None,
             gap_until: None,
             clip: None,
+            shared: Shared::default(),
             sessions: 0,
             unused_at: None,
         }

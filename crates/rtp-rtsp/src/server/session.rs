@@ -9,6 +9,7 @@ use machine::{ConnId, Instant, Output, UdpPeer};
 
 use super::file::FilePlay;
 use super::mount::Carrier;
+use super::shared::Shared;
 use super::timers::Timer;
 use super::{Event, MountId, Server, SessionKey, Source};
 use crate::rtcp;
@@ -168,6 +169,9 @@ impl Server {
         }
         let Some(mount) = self.mounts.get_mut(&session.mount) else { return };
         if mount.readers.remove(&key).is_some() {
+            if mount.readers.is_empty() {
+                mount.shared = Shared::default();
+            }
             let path = mount.path.clone();
             self.event(Event::ReaderLeft { session: key, path });
         }
