@@ -1,26 +1,13 @@
 //! That the work of every frame and every sample allocates nothing.
 
-use std::alloc::System;
+mod heap;
+
 use std::fmt::Write;
 use std::hint::black_box;
 
-use cap::Cap;
+use heap::allocated;
 use smpte_timecode::ltc::{Decoder, Encoder, EncoderConfig};
 use smpte_timecode::{Rate, Timecode};
-
-#[global_allocator]
-static HEAP: Cap<System> = Cap::new(System, usize::MAX);
-
-/// Bytes that `work` allocates, given back or not. The least of several times: the test harness has threads of its
-/// own, which allocate now and then, but what allocates does so each time.
-fn allocated(mut work: impl FnMut()) -> usize {
-    let once = |_| {
-        let before = HEAP.total_allocated();
-        work();
-        HEAP.total_allocated() - before
-    };
-    (0..8).map(once).min().unwrap_or(usize::MAX)
-}
 
 const RATES: [Rate; 4] = [Rate::FPS_25, Rate::FPS_29_97_DF, Rate::FPS_59_94_DF, Rate::FPS_119_88_DF];
 

@@ -1,28 +1,15 @@
 //! That reading and writing camera frames allocates nothing. One test, as nothing else may allocate meanwhile.
 
-use std::alloc::System;
+mod heap;
+
 use std::hint::black_box;
 
 use bytes::BytesMut;
 use camera_packet::codec::{Bounds, Decoder, DecoderConfig, Event};
 use camera_packet::message::{Message, Telemetry};
 use camera_packet::settings::SettingsBlock;
-use cap::Cap;
+use heap::allocated;
 use machine::Instant;
-
-#[global_allocator]
-static HEAP: Cap<System> = Cap::new(System, usize::MAX);
-
-/// Bytes that `work` allocates, given back or not. The least of several times: the test harness has threads of its
-/// own, which allocate now and then, but what allocates does so each time.
-fn allocated(mut work: impl FnMut()) -> usize {
-    let once = |_| {
-        let before = HEAP.total_allocated();
-        work();
-        HEAP.total_allocated() - before
-    };
-    (0..8).map(once).min().unwrap_or(usize::MAX)
-}
 
 #[test]
 fn frames_allocate_nothing() {

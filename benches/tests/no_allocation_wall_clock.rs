@@ -1,25 +1,12 @@
 //! That reading and answering wall clock requests allocates nothing. One test, as nothing else may allocate meanwhile.
 
-use std::alloc::System;
+mod heap;
+
 use std::hint::black_box;
 
 use benches::contests::WallClock;
-use cap::Cap;
 use dvb_css::message::{TimeValue, WcMessage};
-
-#[global_allocator]
-static HEAP: Cap<System> = Cap::new(System, usize::MAX);
-
-/// Bytes that `work` allocates, given back or not. The least of several times: the test harness has threads of its
-/// own, which allocate now and then, but what allocates does so each time.
-fn allocated(mut work: impl FnMut()) -> usize {
-    let once = |_| {
-        let before = HEAP.total_allocated();
-        work();
-        HEAP.total_allocated() - before
-    };
-    (0..8).map(once).min().unwrap_or(usize::MAX)
-}
+use heap::allocated;
 
 #[test]
 fn requests_are_answered_without_allocating() {

@@ -263,8 +263,8 @@ fn after_a_partition_all_have_one_session() {
     partition(&["--cluster-lease", "2000"], Duration::ZERO);
 }
 
+/// With the lease that servers have if nothing else is said.
 #[test]
-#[ignore = "takes twenty seconds; cargo test -p e2e --test interop_cluster -- --ignored"]
 fn after_a_partition_of_ten_seconds_all_have_one_session() {
     partition(&[], Duration::from_secs(10));
 }

@@ -4,11 +4,13 @@ pub mod browser;
 pub mod faults;
 pub mod nats;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// No step of a test takes longer than this.
@@ -19,7 +21,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
-    build(name, &[])
+    // Cargo takes a second to see that nothing has changed.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(name.to_owned()).or_insert_with(|| build(name, &[])).clone()
 }
 
 /// The same built with features, under a path of its own.

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Desk, PATIENCE, device, spawn};
+use crate::support::{Desk, PATIENCE, device, device_command, spawn};
 use multicam_programs::controller::Line;
 use serde_json::{Value, json};
 
@@ -168,19 +168,8 @@ fn strangers_lock_nobody_out() {
 fn credentials_are_in_no_log_and_no_reply() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.mp4"), "film").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-device"));
-    command.args([
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-mdns",
-        "--clock",
-        "system",
-        "--auth",
-        "SECRET-word",
-    ]);
-    command.args(["--log", "trace", "--dir"]).arg(dir.path()).stderr(Stdio::piped());
+    let mut command = device_command(dir.path());
+    command.args(["--auth", "SECRET-word", "--log", "trace"]).stderr(Stdio::piped());
     let mut running = spawn(&mut command);
     let mut log = running.child.stderr.take().unwrap();
     // Nobody listens there: the upload fails.

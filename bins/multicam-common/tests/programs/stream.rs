@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Desk, PATIENCE, Running, spawn};
+use crate::support::{Desk, PATIENCE, Running, device_command, spawn};
 use multicam_programs::{avi, still};
 use rtp_rtsp::config::ServerConfig;
 use rtsp_programs::pattern::{Pattern, PatternSpec};
@@ -29,19 +28,7 @@ fn serve_pattern(runtime: &Runtime) -> (String, Pattern) {
 }
 
 fn device(dir: &Path, source: &str) -> Running {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-device"));
-    command.args([
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-mdns",
-        "--clock",
-        "system",
-        "--device-id",
-        "Dev-1",
-    ]);
-    spawn(command.args(["--source", source, "--dir"]).arg(dir))
+    spawn(device_command(dir).args(["--device-id", "Dev-1", "--source", source]))
 }
 
 /// What the pictures say, and what was said at STOP.

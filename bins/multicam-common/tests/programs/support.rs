@@ -37,24 +37,14 @@ pub(crate) fn spawn(command: &mut Command) -> Running {
 }
 
 pub(crate) fn device(dir: &Path, id: &str) -> Running {
-    let dir = dir.to_str().unwrap();
-    let program = env!("CARGO_BIN_EXE_multicam-device");
-    start(
-        program,
-        &[
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-mdns",
-            "--clock",
-            "system",
-            "--dir",
-            dir,
-            "--device-id",
-            id,
-        ],
-    )
+    spawn(device_command(dir).args(["--device-id", id]))
+}
+
+/// A device that nobody else finds, with this machine's clock.
+pub(crate) fn device_command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-device"));
+    command.args(["--host", "127.0.0.1", "--port", "0", "--no-mdns", "--clock", "system", "--dir"]).arg(dir);
+    command
 }
 
 /// A controller in a directory of its own.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{Desk, PATIENCE, Running, device, spawn};
+use crate::support::{Desk, PATIENCE, Running, device, device_command, spawn};
 use multicam_programs::emulate::content;
 
 const NAME: &str = "Dev-1_1729000000123.mp4";
@@ -197,19 +197,8 @@ fn a_full_disk_leaves_nothing_under_the_final_name() {
 #[test]
 fn a_device_without_room_says_so_at_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_multicam-device"));
-    command.args([
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-mdns",
-        "--clock",
-        "system",
-        "--device-id",
-        "Full",
-    ]);
-    command.arg("--dir").arg(dir.path());
+    let mut command = device_command(dir.path());
+    command.args(["--device-id", "Full"]);
     let running = spawn(&mut limited(&command, 20));
     let desk = Desk::new([&running]);
     desk.ok(&["start", "--in", "0.2"]);
