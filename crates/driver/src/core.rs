@@ -57,7 +57,7 @@ where
         let events = Arc::new(EventQueue::new(limits.max_events));
         let core = Arc::new(Core {
             state: Mutex::new(State { machine, conns: ConnTable::default(), sockets: HashMap::new() }),
-            timer: Arc::new(Timer::default()),
+            timer: Arc::new(Timer::new(limits.stay_awake)),
             connections: AtomicUsize::new(0),
             limits,
             events: events.clone(),

@@ -37,6 +37,9 @@ pub struct Limits {
     pub unsent_limit: Option<u32>,
     /// Events that may wait for the program before peers are no longer read. Default 65 536.
     pub max_events: usize,
+    /// The timer's thread stays awake for the last so long before each deadline, offering the processor to others. For
+    /// machines whose few deadlines are worth more than the time of a processor. Default none.
+    pub stay_awake: Duration,
 }
 
 impl Default for Limits {
@@ -54,6 +57,7 @@ impl Default for Limits {
             send_buffer: None,
             unsent_limit: None,
             max_events: 65_536,
+            stay_awake: Duration::ZERO,
         }
     }
 }

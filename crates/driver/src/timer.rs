@@ -26,6 +26,8 @@ const WALL_STEP_NS: u64 = 100_000;
 pub(crate) struct Timer {
     plan: Mutex<Plan>,
     alarm: Alarm,
+    /// So long before a deadline the thread is up.
+    stay_awake: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -37,15 +39,20 @@ struct Plan {
 }
 
 impl Timer {
+    pub(crate) fn new(stay_awake: Duration) -> Self {
+        Self { stay_awake, ..Self::default() }
+    }
+
     /// Says when the machine wants to be woken.
     pub(crate) fn plan(&self, deadline: Option<Instant>) {
         let mut plan = self.lock();
         plan.deadline = deadline;
         if let (Some(deadline), Some(until)) = (deadline, plan.sleeping_until)
-            && deadline < until
+            && deadline.saturating_sub(self.stay_awake) < until
         {
-            plan.sleeping_until = Some(deadline);
-            self.alarm.set(deadline.saturating_since(clock::now()));
+            let up = deadline.saturating_sub(self.stay_awake);
+            plan.sleeping_until = Some(up);
+            self.alarm.set(up.saturating_since(clock::now()));
         }
     }
 
@@ -62,10 +69,15 @@ impl Timer {
             if plan.ended {
                 return false;
             }
-            let until = plan.deadline.map_or(latest, |d| d.min(latest));
+            let deadline = plan.deadline.unwrap_or(latest);
+            let until = deadline.saturating_sub(self.stay_awake).min(latest);
             let left = until.saturating_since(clock::now());
             if left.is_zero() {
                 plan.sleeping_until = None;
+                drop(plan);
+                while deadline < latest && clock::now() < deadline {
+                    std::thread::yield_now();
+                }
                 return true;
             }
             plan.sleeping_until = Some(until);

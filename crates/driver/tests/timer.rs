@@ -37,6 +37,9 @@ impl Machine for Metronome {
     }
 }
 
+/// Processor time is counted for the whole process: one test at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// CPU time of this process so far.
 #[cfg(target_os = "linux")]
 fn cpu_time() -> Duration {
@@ -65,6 +68,7 @@ fn sleeper_lateness() -> Duration {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlines_are_kept_to_100_us_without_spinning() {
+    let _alone = ALONE.lock().await;
     let started = driver::now();
     let used = cpu_time();
     // A period that the runtime's millisecond wheel could not follow.
@@ -93,5 +97,28 @@ async fn deadlines_are_kept_to_100_us_without_spinning() {
     println!("median lateness {best:?}, of a sleeping thread {floor:?}; {used:?} of CPU in {elapsed:?}");
     assert!(best <= floor + Duration::from_micros(100), "median of the best round {best:?}, floor {floor:?}");
     assert!(used < elapsed / 4, "{used:?} of CPU in {elapsed:?}: something spins");
+    driver.shutdown(Duration::from_secs(1)).await;
+}
+
+/// Deadlines are nearer to each other than the thread stays awake before each: it never sleeps, and still all goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_that_stays_awake_misses_nothing() {
+    let _alone = ALONE.lock().await;
+    let started = driver::now();
+    let period = Duration::from_micros(500);
+    let machine = Metronome { next: started + period, period, lateness: Vec::new(), out: Vec::new() };
+    let mut limits = Limits::default();
+    limits.stay_awake = Duration::from_millis(1);
+    let (driver, mut events) = Driver::start(machine, limits);
+    let round = events.next().await.expect("the driver goes on");
+    assert_eq!(round.len(), 200);
+    assert!(driver::now().saturating_since(started) >= period * 200);
+    // What is planned meanwhile is heard.
+    driver.call(|machine, now| machine.next = now + Duration::from_secs(3600));
+    let until = driver.call(|machine, now| {
+        machine.next = now;
+        machine.next
+    });
+    assert!(events.next().await.is_some(), "nothing since {until:?}");
     driver.shutdown(Duration::from_secs(1)).await;
 }

@@ -39,6 +39,10 @@ pub struct DeviceConfig {
     pub sync_limit: Duration,
     /// A start further ahead is refused. Default 24 h.
     pub max_lead: Duration,
+    /// The program hears so long after a planned start that it happened, and has its work to do then: when fifty devices on
+    /// one computer start at one instant, the work of the first would hold up the others. Right only for sources whose
+    /// frames are there already. Default none.
+    pub settle: Duration,
     /// Connections at once. Default 64. Beyond, the oldest that never said a whole command makes room.
     pub max_connections: usize,
     /// Default 120 s.
@@ -62,6 +66,7 @@ impl DeviceConfig {
             clock: ClockSource::Auto,
             sync_limit: Duration::from_millis(50),
             max_lead: Duration::from_secs(24 * 3600),
+            settle: Duration::ZERO,
             max_connections: 64,
             idle_timeout: Duration::from_secs(120),
             message_timeout: Duration::from_secs(10),

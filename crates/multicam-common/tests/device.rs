@@ -156,6 +156,40 @@ fn a_planned_start() {
 }
 
 #[test]
+fn the_instant_is_kept_free_of_work() {
+    let config = || {
+        let mut config = config();
+        config.settle = Duration::from_millis(20);
+        config
+    };
+    let start = |bench: &mut Bench| {
+        bench.open(1);
+        bench.ask(1, &CommandMessage::start_recording(bench.later(3_000_000_000)));
+        let said = bench.wait(Duration::from_millis(2_997));
+        assert!(said.events.is_empty(), "{said:?}");
+        // It is woken shortly before, for nothing, and then at the instant itself.
+        let instant = bench.now + Duration::from_millis(3);
+        assert_eq!(bench.device.poll_timeout(), Some(instant.saturating_sub(Duration::from_millis(2))));
+        assert!(bench.wait(Duration::from_millis(2)).events.is_empty());
+        assert_eq!(bench.device.poll_timeout(), Some(instant));
+        assert!(bench.wait(Duration::from_millis(20)).events.is_empty());
+        assert_eq!(bench.ask(1, &CommandMessage::device_status()).status(), &DeviceStatus::Recording);
+        instant
+    };
+    let mut bench = Bench::new(Device::new(config()));
+    let instant = start(&mut bench);
+    let said = bench.wait(Duration::from_millis(1_000));
+    assert!(matches!(said.events[..], [Event::Started { at, .. }] if at == instant), "{said:?}");
+
+    // Who ends it before that hears of it in the right order.
+    let mut bench = Bench::new(Device::new(config()));
+    start(&mut bench);
+    let events = bench.say(1, &CommandMessage::stop_recording()).events;
+    assert!(matches!(events[..], [Event::Started { .. }, Event::Stop { .. }]), "{events:?}");
+    assert!(bench.wait(Duration::from_secs(1)).events.is_empty());
+}
+
+#[test]
 fn stop_calls_a_planned_start_off() {
     let mut bench = Bench::new(Device::new(config()));
     bench.open(1);

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -247,29 +248,27 @@ impl Job<'_> {
         let hashed = std::mem::take(&mut self.hashed);
         let mut at = plan.write_at;
         // Hashed beside reading and writing: a second core halves the time.
-        let (work, mut empty, hasher) = hasher(hashed).map_err(|e| Trouble::Final(e.into()))?;
+        let (work, empty, hasher) = hasher(hashed).map_err(|e| Trouble::Final(e.into()))?;
         let receive = || -> Result<(), Trouble> {
             let (mut skip, mut left) = (plan.skip, plan.body);
-            let mut next = Some(first).filter(|b| !b.is_empty());
+            let mut next = Some(Block::of(first)).filter(|b| !b.is_empty());
             while left > 0 {
                 let mut block = match next.take() {
                     Some(block) => block,
                     None => {
-                        let mut block = recycled(&mut empty);
-                        let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-                        let n = self.read(stream, &mut block[..most])?;
-                        block.truncate(n);
+                        let mut block = empty.try_recv().unwrap_or_else(|_| Block::of(vec![0; BLOCK]));
+                        let most = usize::try_from(left).unwrap_or(BLOCK).min(block.bytes.len());
+                        let n = self.read(stream, &mut block.bytes[..most])?;
+                        block.used = 0..n;
                         block
                     }
                 };
                 // What follows the file is none of it.
-                block.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                left -= block.len() as u64;
-                let over = usize::try_from(skip).unwrap_or(usize::MAX).min(block.len());
-                skip -= over as u64;
-                block.drain(..over);
-                file.write_all(&block).map_err(disk)?;
-                at += block.len() as u64;
+                block.keep(left);
+                left -= block.len();
+                skip -= block.leave_out(skip);
+                file.write_all(block.used()).map_err(disk)?;
+                at += block.len();
                 self.progress.have.store(at, Ordering::Relaxed);
                 if work.send(block).is_err() {
                     return Err(Trouble::Final(anyhow!("the hashing thread is gone")));
@@ -336,26 +335,59 @@ impl Job<'_> {
 
 type Hasher = std::thread::JoinHandle<Hashed>;
 /// Blocks to hash, blocks to fill again, and the thread between them.
-type HashLine = (SyncSender<Vec<u8>>, Receiver<Vec<u8>>, Hasher);
+type HashLine = (SyncSender<Block>, Receiver<Block>, Hasher);
+
+/// A buffer that goes round between the threads, of which a part is used.
+struct Block {
+    bytes: Vec<u8>,
+    used: Range<usize>,
+}
+
+impl Block {
+    fn of(bytes: Vec<u8>) -> Self {
+        Self { used: 0..bytes.len(), bytes }
+    }
+
+    fn used(&self) -> &[u8] {
+        &self.bytes[self.used.clone()]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.used.is_empty()
+    }
+
+    fn len(&self) -> u64 {
+        self.used.len() as u64
+    }
+
+    /// Only the first `most` bytes stay.
+    fn keep(&mut self, most: u64) {
+        let len = usize::try_from(most).unwrap_or(usize::MAX).min(self.used.len());
+        self.used.end = self.used.start + len;
+    }
+
+    /// Leaves out up to `most` of the first bytes; returns how many.
+    fn leave_out(&mut self, most: u64) -> u64 {
+        let n = usize::try_from(most).unwrap_or(usize::MAX).min(self.used.len());
+        self.used.start += n;
+        n as u64
+    }
+}
 
 fn hasher(mut hashed: Hashed) -> io::Result<HashLine> {
-    let (work, blocks) = sync_channel::<Vec<u8>>(BLOCKS);
+    let (work, blocks) = sync_channel::<Block>(BLOCKS);
     let (done, empty) = sync_channel(BLOCKS);
     let thread = std::thread::Builder::new().name("hash".into()).spawn(move || {
         for block in blocks {
-            hashed.hash.update(&block);
-            hashed.bytes += block.len() as u64;
-            let _ = done.try_send(block);
+            hashed.hash.update(block.used());
+            hashed.bytes += block.len();
+            if block.bytes.len() == BLOCK {
+                let _ = done.try_send(block);
+            }
         }
         hashed
     })?;
     Ok((work, empty, thread))
-}
-
-fn recycled(empty: &mut Receiver<Vec<u8>>) -> Vec<u8> {
-    let mut block = empty.try_recv().unwrap_or_default();
-    block.resize(BLOCK, 0);
-    block
 }
 
 /// Sleeps, unless it is called off.

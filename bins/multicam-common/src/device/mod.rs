@@ -60,10 +60,15 @@ pub fn start(setup: Setup, listener: TcpListener) -> Result<Running> {
     let mut limits = Limits::default();
     // A controller may sit on a file for as long as the originals allow.
     limits.send_timeout = Duration::from_secs(600);
+    limits.stay_awake = STAY_AWAKE;
     let device_id = setup.config.device_id.clone();
+    let mut config = setup.config;
+    if setup.source.is_running_before() {
+        config.settle = SETTLE;
+    }
     let opener = store.clone();
     let (driver, events) = Driver::start_with_files(
-        Device::new(setup.config),
+        Device::new(config),
         limits,
         Arc::new(move |token| opener.open_token(token)),
     );
@@ -82,6 +87,11 @@ pub fn start(setup: Setup, listener: TcpListener) -> Result<Running> {
     tokio::spawn(serve_events(driver.clone(), events, recorder, store.clone()));
     Ok(Running { driver, address, store })
 }
+
+/// A device has few deadlines, and for the one that matters a fifth of a millisecond of sleep would be too much.
+const STAY_AWAKE: Duration = Duration::from_micros(300);
+/// So long after the instant of a start begins what is to be done for it.
+const SETTLE: Duration = Duration::from_millis(20);
 
 /// Does what the machine asks for.
 async fn serve_events(

@@ -63,6 +63,14 @@ impl Source {
         }
     }
 
+    /// Whether its frames come before anybody asks for them, so that a start only says from when on they count.
+    pub(super) fn is_running_before(&self) -> bool {
+        match self {
+            Self::Test | Self::Rtsp(_) => true,
+            Self::V4l2(_) | Self::Command(_) => false,
+        }
+    }
+
     /// The program that records it.
     fn program(&self, out: &Path) -> Option<Command> {
         let mut line: Vec<&str> = match self {

@@ -23,8 +23,11 @@ use crate::clock;
 
 /// Room for any datagram.
 const MAX_DATAGRAM: usize = 65_536;
-/// So many datagrams are taken in one call at the most.
+/// So many datagrams are sent in one call at the most.
 const MAX_BATCH: usize = 32;
+/// So many are taken in one call at the most. Most of what a call costs is shared well by then; who took all that a peer
+/// has under way would have it wait for the answers and wait then for it, in turns.
+const MAX_TAKEN: usize = 8;
 /// The kernel's own limits for one segmented send.
 const MAX_SEGMENTS: usize = 64;
 const MAX_SEND: usize = 65_507;
@@ -107,7 +110,7 @@ impl Receiver {
         handle(&mut received);
         received.by_ref().for_each(drop);
         let full = n == self.batch;
-        self.batch = if full { self.batch * 2 } else { n.next_power_of_two() }.clamp(1, MAX_BATCH);
+        self.batch = if full { self.batch * 2 } else { n.next_power_of_two() }.clamp(1, MAX_TAKEN);
         Ok(())
     }
 }

@@ -284,7 +284,7 @@ impl Machine for Device {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.recording.starts_at(), self.conns.next_deadline(), self.time.next_deadline()]
+        [self.recording.next_deadline(), self.conns.next_deadline(), self.time.next_deadline()]
             .into_iter()
             .flatten()
             .min()

@@ -11,10 +11,16 @@ use super::{Device, Event, FileEntry, TakeId};
 use crate::message::{CommandMessage, SchedulesOn, StopRecordingResponse};
 use crate::{DeviceStatus, UnixTime};
 
+/// So long before a planned start the program is woken once for nothing, so that its processor, its memory and its
+/// thread are not cold at the instant.
+const WARM_UP: Duration = Duration::from_millis(2);
+
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     state: State,
     takes: u64,
+    /// A planned start that happened, and when the program is to hear of it.
+    started: Option<(Instant, Event)>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +32,7 @@ enum State {
         target: UnixTime,
         on: SchedulesOn,
         at: Instant,
+        warm: bool,
     },
     Recording {
         take: TakeId,
@@ -55,6 +62,15 @@ impl Recording {
         match self.state {
             State::Pending { at, .. } => Some(at),
             _ => None,
+        }
+    }
+
+    /// When the recording wants to be woken.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Pending { at, warm: false, .. } => Some(at.saturating_sub(WARM_UP)),
+            State::Pending { at, .. } => Some(at),
+            _ => self.started.as_ref().map(|(when, _)| *when),
         }
     }
 
@@ -118,7 +134,7 @@ impl Device {
             self.disarm();
             let take = self.recording.next_take();
             let at = self.start_instant(now, target, on);
-            self.recording.state = State::Pending { take, target, on, at };
+            self.recording.state = State::Pending { take, target, on, at, warm: false };
             self.event(Event::Armed { take, at, target });
         }
         self.say_status(now, conn, framed, None);
@@ -127,6 +143,7 @@ impl Device {
     pub(super) fn stop_command(&mut self, now: Instant, conn: ConnId, framed: bool) {
         match self.recording.state {
             State::Recording { take } => {
+                self.say_started();
                 self.recording.state = State::Stopping { take };
                 self.conns.set_busy(conn, Busy::Stopping { framed });
                 self.event(Event::Stop { take });
@@ -139,26 +156,38 @@ impl Device {
         }
     }
 
-    /// Lets capture go if its instant has come.
+    /// Lets capture go if its instant has come, and says so when the others on this computer have had their turn.
     pub(super) fn start_if_due(&mut self, now: Instant) {
-        if let State::Pending { take, target, on, at } = self.recording.state
-            && at <= now
-        {
-            // What was asked for, on the clock that the take is judged on.
-            let target = match on {
-                SchedulesOn::Synced => target,
-                SchedulesOn::Raw => self.time.unix(at),
-            };
-            self.begin(now, take, Some(target));
+        if let State::Pending { take, target, on, at, warm } = &mut self.recording.state {
+            if *at <= now {
+                // What was asked for, on the clock that the take is judged on.
+                let target = match on {
+                    SchedulesOn::Synced => *target,
+                    SchedulesOn::Raw => self.time.unix(*at),
+                };
+                let take = *take;
+                self.begin(now, take, Some(target));
+            } else if at.saturating_sub(WARM_UP) <= now {
+                *warm = true;
+            }
+        }
+        if self.recording.started.as_ref().is_some_and(|(when, _)| *when <= now) {
+            self.say_started();
+        }
+    }
+
+    fn say_started(&mut self) {
+        if let Some((_, event)) = self.recording.started.take() {
+            self.event(event);
         }
     }
 
     /// The clock moved: so does the instant of a planned start.
     pub(super) fn clock_changed(&mut self, now: Instant) {
-        if let State::Pending { take, target, on, at } = self.recording.state {
+        if let State::Pending { take, target, on, at, warm } = self.recording.state {
             let moved = self.start_instant(now, target, on);
             if moved != at {
-                self.recording.state = State::Pending { take, target, on, at: moved };
+                self.recording.state = State::Pending { take, target, on, at: moved, warm };
                 self.event(Event::Armed { take, at: moved, target });
             }
         }
@@ -174,7 +203,11 @@ impl Device {
     fn begin(&mut self, now: Instant, take: TakeId, target: Option<UnixTime>) {
         self.recording.state = State::Recording { take };
         let actual = self.time.unix(now);
-        self.event(Event::Started { take, at: now, target, actual });
+        let settle = if target.is_some() { self.config.settle } else { Duration::ZERO };
+        self.recording.started = Some((now + settle, Event::Started { take, at: now, target, actual }));
+        if settle.is_zero() {
+            self.say_started();
+        }
     }
 
     fn disarm(&mut self) {
@@ -201,6 +234,7 @@ impl Device {
     pub fn stop_now(&mut self) -> Option<TakeId> {
         match self.recording.state {
             State::Recording { take } => {
+                self.say_started();
                 self.recording.state = State::Stopping { take };
                 self.event(Event::Stop { take });
                 Some(take)
