@@ -34,8 +34,19 @@ impl Spawned {
             .envs(environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start '{program}'"))?;
+        if let Some(log) = child.stderr.take() {
+            // What went as it should, a thousand times over, would hide the rest.
+            std::thread::spawn(move || {
+                for line in BufReader::new(log).lines().map_while(Result::ok) {
+                    if !line.contains(" INFO ") {
+                        eprintln!("{line}");
+                    }
+                }
+            });
+        }
         let out = BufReader::new(child.stdout.take().context("stdout")?);
         Ok(Self { child, out })
     }

@@ -127,6 +127,56 @@ fn devices_whose_clocks_are_wrong_start_together() {
     });
 }
 
+/// A stream of H.264 that our server plays from a file and our device records: what comes out is an MP4 file that ffprobe
+/// decodes to its end, as long as the recording was.
+#[test]
+fn a_stream_of_h264_is_recorded() {
+    if !peer("ffmpeg", || runs("ffmpeg", &["-version"]) && runs("ffprobe", &["-version"])) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new("ffmpeg")
+        .args("-v error -f lavfi -i testsrc2=s=160x128:r=25 -frames:v 100 -c:v libx264".split(' '))
+        .args("-profile:v baseline -pix_fmt yuv420p -g 25 -f h264".split(' '))
+        .arg(dir.path().join("film.h264"))
+        .status();
+    assert!(made.unwrap().success());
+    let root = dir.path().to_str().unwrap();
+    let server = Running::start("rtsp-server", &["--port", "0", "--media-root", root, "--loop"]);
+    let url = format!("rtsp:rtsp://{}/film.h264", server.address("rtsp"));
+    let takes = dir.path().join("takes");
+    let (_device, address) =
+        device(&takes, &["--clock", "system", "--device-id", "Dev-1", "--source", &url], &[]);
+    ask(&address, &json!({"command": "START_RECORDING", "timestamp": 0, "deviceId": "c"}));
+    // As long as the file that is being written grows.
+    let size = |end: &str| {
+        let files = std::fs::read_dir(&takes).unwrap().map(Result::unwrap);
+        let with = |name: String| name.ends_with(end).then_some(name);
+        files
+            .filter_map(|f| with(f.file_name().into_string().unwrap()).and(f.metadata().ok()))
+            .map(|m| m.len())
+            .sum()
+    };
+    let patient = Instant::now() + PATIENCE;
+    while size(".recording") < 20_000_u64 {
+        assert!(Instant::now() < patient, "nothing is recorded");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let stopped = ask(&address, &json!({"command": "STOP_RECORDING", "timestamp": 0, "deviceId": "c"}));
+    let name = stopped["fileName"].as_str().unwrap_or_else(|| panic!("{stopped}"));
+    assert!(name.ends_with(".mp4"), "{name}");
+    let shown = Command::new("ffprobe")
+        .args("-v error -count_frames -select_streams v -show_entries stream=codec_name,nb_read_frames -of csv=p=0".split(' '))
+        .arg(takes.join(name))
+        .output()
+        .unwrap();
+    assert!(shown.status.success() && shown.stderr.is_empty(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let (codec, frames) = text.trim().split_once(',').unwrap();
+    assert_eq!(codec, "h264");
+    assert!(frames.parse::<u32>().unwrap() > 5, "{frames}");
+}
+
 #[test]
 fn the_openapi_document_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use multicam_programs::device::hash_file;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{RcvBuf, SndBuf};
 use serde_json::{Value, json};
 
 use super::{Device, FILE, Programs, stage};
@@ -78,6 +80,9 @@ pub fn kills(programs: &Programs, dir: &Path, mib: u64, kills: usize, seed: u64)
     }))
 }
 
+/// The kernel keeps so much for each side of a connection through the network, in bytes.
+const BUFFER: usize = 256 << 10;
+
 /// Carries bytes between the two, and counts those of the device.
 struct Network {
     address: SocketAddr,
@@ -98,6 +103,8 @@ impl Network {
                 let Ok(far) = TcpStream::connect(to) else {
                     continue;
                 };
+                // What is under way in a network is not megabytes.
+                let _ = setsockopt(&near, SndBuf, &BUFFER).and_then(|()| setsockopt(&far, RcvBuf, &BUFFER));
                 let (Ok(a), Ok(b)) = (near.try_clone(), far.try_clone()) else {
                     continue;
                 };
