@@ -155,10 +155,10 @@ fn a_stream_of_h264_is_recorded() {
         files
             .filter_map(|f| with(f.file_name().into_string().unwrap()).and(f.metadata().ok()))
             .map(|m| m.len())
-            .sum()
+            .sum::<u64>()
     };
     let patient = Instant::now() + PATIENCE;
-    while size(".recording") < 20_000_u64 {
+    while size(".recording") < 20_000 {
         assert!(Instant::now() < patient, "nothing is recorded");
         std::thread::sleep(Duration::from_millis(50));
     }
