@@ -1,9 +1,10 @@
 //! Televisions that share their state over a real `nats-server`: all say the same, also when one of them dies.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use e2e::nats::{Engine, FEATURES};
 use e2e::{PATIENCE, Running, program_with};
@@ -20,10 +21,9 @@ const TIMELINE: &str = "urn:genlock:timeline:smpte";
 const PLACE: [&str; 4] = ["127.0.0.1", "0", "127.0.0.1", "0"];
 
 fn program(name: &'static str) -> PathBuf {
-    static PROGRAMS: OnceLock<[PathBuf; 3]> = OnceLock::new();
-    let names = ["smpte-server", "tv-device", "ts-server"];
-    let programs = PROGRAMS.get_or_init(|| names.map(|name| program_with(name, &FEATURES)));
-    programs[names.iter().position(|known| *known == name).unwrap()].clone()
+    static PROGRAMS: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut programs = PROGRAMS.lock().unwrap();
+    programs.entry(name).or_insert_with(|| program_with(name, &FEATURES)).clone()
 }
 
 /// A television, or the part of one that serves timelines.
@@ -112,6 +112,18 @@ fn frames_apart(a: &Value, b: &Value) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn televisions_say_the_same_and_survive_each_other() {
+    they_say_the_same("tv-device").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "one more program to build; cargo test -p e2e --test interop_css_cluster -- --ignored"]
+async fn a_server_of_timelines_is_one_of_them() {
+    says_what_is_wrong("ts-server");
+    they_say_the_same("ts-server").await;
+}
+
+/// Two televisions and a third one, which this program is.
+async fn they_say_the_same(third: &'static str) {
     let Some(engine) = Engine::start(&[]) else { return };
     let mut command = Command::new(program("smpte-server"));
     command.args(["--host", "127.0.0.1", "--port", "0", "--no-status", "--cluster", &engine.url()]);
@@ -138,7 +150,7 @@ async fn televisions_say_the_same_and_survive_each_other() {
     let with_file = ["--timeline", &timeline, "--state", file.to_str().unwrap()];
     let (first, at_first) = television("tv-device", &engine, "tv1", &with_file);
     let (_second, at_second) = television("tv-device", &engine, "tv2", &["--timeline", &timeline]);
-    let (_third, at_third) = television("ts-server", &engine, "tv3", &["--timeline", &timeline]);
+    let (_third, at_third) = television(third, &engine, "tv3", &["--timeline", &timeline]);
     let mut contents = Vec::new();
     for address in [at_first, at_second] {
         let mut companion = Companion::connect(address, "/cii").await;
@@ -190,6 +202,10 @@ async fn televisions_say_the_same_and_survive_each_other() {
 
 #[test]
 fn what_is_wrong_at_the_start_is_said_in_one_line() {
+    says_what_is_wrong("tv-device");
+}
+
+fn says_what_is_wrong(name: &'static str) {
     let Some(without_store) = Engine::with(&[]) else { return };
     let without_store = without_store.url();
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -200,12 +216,10 @@ fn what_is_wrong_at_the_start_is_said_in_one_line() {
         (&["--cluster", &without_store], 1),
         (&["--cluster", &nobody, "--node-id", "a b"], 2),
     ];
-    for name in ["tv-device", "ts-server"] {
-        for (options, code) in wrong {
-            let output = Command::new(program(name)).args(PLACE).args(options).output().unwrap();
-            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-            assert_eq!(output.status.code(), Some(code), "{name} {options:?} {said}");
-            assert!(said.starts_with("error: --") && said.trim_end().lines().count() == 1, "{said}");
-        }
+    for (options, code) in wrong {
+        let output = Command::new(program(name)).args(PLACE).args(options).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name} {options:?} {said}");
+        assert!(said.starts_with("error: --") && said.trim_end().lines().count() == 1, "{said}");
     }
 }
