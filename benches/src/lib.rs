@@ -8,7 +8,8 @@
 //! * `cargo run --release -p benches --bin smpte-load -- --help`: loads a session server with many clients
 //!   (`smpte-floor` is the least that such a server can do);
 //! * `cargo run --release -p benches --bin cluster-load -- --help`: loads three session servers that share sessions;
-//! * `cargo run --release -p benches --bin rtsp-load -- --help`: loads an RTSP server with many readers.
+//! * `cargo run --release -p benches --bin rtsp-load -- --help`: loads an RTSP server with many readers
+//!   (`rtsp-floor` is the least that such a server can do, `rtsp_beside_gst.py` measures both beside GStreamer's).
 
 pub mod camera;
 mod clock;

@@ -150,6 +150,12 @@ pub const ALL: &[Load] = &[
         growth: None,
     },
     Load {
+        what: "the same from a plain loop of sends",
+        command: &["rtsp-load", "--spawn", "{bin}/rtsp-floor", "--readers", "100"],
+        figures: STREAM,
+        growth: None,
+    },
+    Load {
         what: "H.264 of 4 Mbit/s over TCP, 100 readers",
         command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "100", "--transport", "tcp"],
         figures: STREAM,

@@ -42,10 +42,13 @@ pub struct Reader {
 pub enum Carrier {
     /// Interleaved with replies.
     Tcp,
-    /// As datagrams, each of which wakes the reader.
-    Udp,
-    /// As datagrams that the reader looks for every so often.
-    Polled(Duration),
+    /// As datagrams.
+    Udp {
+        /// The reader looks for them every so often; `None`: it is woken by each.
+        poll: Option<Duration>,
+        /// What left in one call arrives in one (`UDP_GRO`), as if a network card had cut it and another joined it.
+        joined: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -80,17 +83,21 @@ impl Reader {
             absolute if absolute.starts_with("rtsp://") => absolute.to_owned(),
             relative => format!("{base}/{relative}"),
         };
-        let transport = if carrier == Carrier::Tcp {
-            "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned()
-        } else {
-            let (rtp, rtcp) = Self::pair(&reader.control)?;
-            let ports = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
-            let rtp = match carrier {
-                Carrier::Polled(every) => Rtp::Polled(rtp, every),
-                Carrier::Udp | Carrier::Tcp => Rtp::Woken(UdpSocket::from_std(rtp)?),
-            };
-            reader.sockets = Some((rtp, rtcp));
-            format!("RTP/AVP;unicast;client_port={}-{}", ports.0, ports.1)
+        let transport = match carrier {
+            Carrier::Tcp => "RTP/AVP/TCP;unicast;interleaved=0-1".to_owned(),
+            Carrier::Udp { poll, joined } => {
+                let (rtp, rtcp) = Self::pair(&reader.control)?;
+                let ports = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
+                if joined {
+                    join(&rtp)?;
+                }
+                let rtp = match poll {
+                    Some(every) => Rtp::Polled(rtp, every),
+                    None => Rtp::Woken(UdpSocket::from_std(rtp)?),
+                };
+                reader.sockets = Some((rtp, rtcp));
+                format!("RTP/AVP;unicast;client_port={}-{}", ports.0, ports.1)
+            }
         };
         let (head, _) = reader.request("SETUP", &track, &format!("Transport: {transport}\r\n")).await?;
         let session = header(&head, "Session").context("no session")?;
@@ -176,12 +183,9 @@ impl Reader {
             let mut data = [0; 65_536];
             // All that is there, without going through the runtime for each.
             loop {
-                let received = match rtp {
-                    Rtp::Woken(socket) => socket.try_recv(&mut data),
-                    Rtp::Polled(socket, _) => socket.recv(&mut data),
-                };
-                let Ok(n) = received else { return Ok(()) };
-                self.seen.count(data.get(..n).unwrap_or_default());
+                let Ok((n, segment)) = rtp.receive(&mut data) else { return Ok(()) };
+                let packets = data.get(..n).unwrap_or_default().chunks(segment.max(1));
+                packets.for_each(|packet| self.seen.count(packet));
             }
         }
         ensure!(self.control.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
@@ -233,6 +237,51 @@ impl Reader {
             );
         }
     }
+}
+
+impl Rtp {
+    /// What is there: how many bytes, and how many of them are one packet.
+    #[cfg(target_os = "linux")]
+    fn receive(&self, data: &mut [u8]) -> std::io::Result<(usize, usize)> {
+        use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+        use std::os::fd::{AsRawFd, RawFd};
+        let mut receive = |socket: RawFd| {
+            let mut control = nix::cmsg_space!(i32);
+            let mut slices = [std::io::IoSliceMut::new(data)];
+            let message = recvmsg::<()>(socket, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+            let segment = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::UdpGroSegments(bytes) => usize::try_from(bytes).ok(),
+                _ => None,
+            });
+            Ok((message.bytes, segment.unwrap_or(message.bytes)))
+        };
+        match self {
+            Self::Woken(socket) => {
+                socket.try_io(tokio::io::Interest::READABLE, || receive(socket.as_raw_fd()))
+            }
+            Self::Polled(socket, _) => receive(socket.as_raw_fd()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn receive(&self, data: &mut [u8]) -> std::io::Result<(usize, usize)> {
+        let n = match self {
+            Self::Woken(socket) => socket.try_recv(data)?,
+            Self::Polled(socket, _) => socket.recv(data)?,
+        };
+        Ok((n, n))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn join(socket: &std::net::UdpSocket) -> Result<()> {
+    nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::UdpGroSegment, &true)
+        .context("this kernel does not join datagrams")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn join(_: &std::net::UdpSocket) -> Result<()> {
+    bail!("datagrams are joined on Linux only")
 }
 
 impl Seen {

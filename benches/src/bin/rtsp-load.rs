@@ -54,6 +54,10 @@ struct Options {
     /// waking them is charged to the server, which readers elsewhere do not cost it
     #[arg(long, value_name = "MS")]
     poll: Option<f64>,
+    /// Over UDP: readers take what left in one call in one (`UDP_GRO`). On one machine the kernel else cuts it in the
+    /// server's time, and hands on each packet; to readers elsewhere a network card cuts it, or the driver just before it
+    #[arg(long)]
+    joined: bool,
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
@@ -117,10 +121,10 @@ async fn run(options: Options) -> Result<()> {
     let measure = Rc::new(Barrier::new(options.readers + 1));
     let mut tasks = Vec::new();
     for _ in 0..options.readers {
-        let carrier = match (options.transport, options.poll) {
-            (Transport::Tcp, _) => Carrier::Tcp,
-            (Transport::Udp, None) => Carrier::Udp,
-            (Transport::Udp, Some(ms)) => Carrier::Polled(Duration::from_secs_f64(ms / 1000.0)),
+        let poll = options.poll.map(|ms| Duration::from_secs_f64(ms / 1000.0));
+        let carrier = match options.transport {
+            Transport::Tcp => Carrier::Tcp,
+            Transport::Udp => Carrier::Udp { poll, joined: options.joined },
         };
         let mut reader = Reader::connect(server, &options.url, carrier).await?;
         let (options, playing, measure) = (options.clone(), playing.clone(), measure.clone());
