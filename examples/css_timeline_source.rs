@@ -13,6 +13,7 @@ use css_programs::serve::{self, EndPoints};
 use dvb_css::Ratio;
 use dvb_css::config::{TvServerConfig, WcServerConfig};
 use dvb_css::message::{CiiMessage, ContentIdStatus, ControlTimestamp, TimelineOption};
+use dvb_css::server::TvCalls;
 use dvb_css::timeline::TimelineState;
 use tokio::net::TcpListener;
 

@@ -9,7 +9,7 @@ use driver::{cli, shutdown};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::config::ServerConfig;
 use smpte_timecode::message::SessionId;
-use smpte_timecode::server::Event;
+use smpte_timecode::server::{Event, ServerCalls};
 
 /// Hold timecode sessions that run while at least two follow them
 #[derive(Parser)]

@@ -12,7 +12,7 @@ use driver::{cli, shutdown};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::UsageError;
 use smpte_timecode::config::ServerConfig;
-use smpte_timecode::server::SessionSpec;
+use smpte_timecode::server::{ServerCalls, SessionSpec};
 
 /// Hold timecode sessions on two servers with different rules
 #[derive(Parser)]

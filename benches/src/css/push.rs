@@ -9,6 +9,7 @@ use css_programs::serve::{self, EndPoints};
 use dvb_css::Ratio;
 use dvb_css::config::TvServerConfig;
 use dvb_css::message::{CiiMessage, ContentIdStatus, ControlTimestamp};
+use dvb_css::server::{TvCalls, UpdateCii};
 use dvb_css::timeline::TimelineState;
 use machine::Instant;
 use mio::{Events, Interest, Poll, Token};

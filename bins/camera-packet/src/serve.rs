@@ -7,9 +7,11 @@ use std::time::Duration;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use camera_packet::config::ServerConfig;
-use camera_packet::server::{AUTH, DATA, Event, SETTINGS, Server};
+use camera_packet::server::{AUTH, DATA, Event, SETTINGS, Server, ServerCalls};
 use camera_packet::settings::SettingsBlock;
+use driver::record::Recording;
 use driver::{Driver, Events, Limits};
+use machine::record::Recorded;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -39,10 +41,13 @@ impl Config {
     }
 }
 
+/// The machine on sockets. Programs act on it through [`ServerCalls`].
+pub type CameraDriver = Driver<Recorded<Server>>;
+
 /// A running camera server. Give it listeners with [`serve`](Self::serve).
 #[derive(Debug)]
 pub struct CameraServer {
-    driver: Driver<Server>,
+    driver: CameraDriver,
     pipeline: Arc<Pipeline>,
     tasks: TaskTracker,
 }
@@ -53,6 +58,14 @@ impl CameraServer {
     /// # Errors
     /// If there are no threads to be had.
     pub fn start(config: Config) -> std::io::Result<Self> {
+        Self::start_recorded(config, None)
+    }
+
+    /// The same; the machine is recorded if there is a recording.
+    ///
+    /// # Errors
+    /// If there are no threads to be had.
+    pub fn start_recorded(config: Config, recording: Option<&Recording>) -> std::io::Result<Self> {
         let mut limits = Limits::default();
         let clients = usize::try_from(config.machine.max_clients).unwrap_or(usize::MAX);
         // Those beyond it are turned away by the machine, which counts each port by itself.
@@ -66,7 +79,8 @@ impl CameraServer {
 
         let settings = config.machine.clamp.apply(config.machine.settings);
         let pipeline = Arc::new(Pipeline::start(config.pipeline, settings)?);
-        let (driver, events) = Driver::start(Server::new(config.machine), limits);
+        let (driver, events) =
+            Driver::start(Recorded::new(config.machine, recording.map(Recording::sink)), limits);
         let tasks = TaskTracker::new();
         let keep = watch::channel(None);
         tasks.spawn(follow_events(driver.clone(), events, pipeline.clone(), keep.0, config.password_hash));
@@ -83,7 +97,7 @@ impl CameraServer {
     }
 
     /// The machine, for local calls.
-    pub fn driver(&self) -> &Driver<Server> {
+    pub fn driver(&self) -> &CameraDriver {
         &self.driver
     }
 
@@ -124,7 +138,7 @@ pub fn check_hash(hash: &str) -> anyhow::Result<()> {
 }
 
 async fn follow_events(
-    driver: Driver<Server>,
+    driver: CameraDriver,
     mut events: Events<Event>,
     pipeline: Arc<Pipeline>,
     keep: watch::Sender<Option<SettingsBlock>>,
@@ -176,7 +190,7 @@ async fn follow_events(
 }
 
 /// Tells the machine what the pipeline does.
-async fn follow_pipeline(driver: Driver<Server>, mut status: watch::Receiver<crate::pipeline::Status>) {
+async fn follow_pipeline(driver: CameraDriver, mut status: watch::Receiver<crate::pipeline::Status>) {
     loop {
         let (state, live) = {
             let status = status.borrow_and_update();

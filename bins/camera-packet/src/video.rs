@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use driver::record::Recording;
 use rtp_rtsp::config::ServerConfig;
 use rtsp_programs::files;
 use rtsp_programs::serve::{self, RtspServer};
@@ -19,15 +20,16 @@ pub struct Video {
 }
 
 impl Video {
-    /// Serves a listener, and a pair of UDP ports at its address. To be called within a tokio runtime.
+    /// Serves a listener, and a pair of UDP ports at its address. Recorded if there is a recording.
+    /// To be called within a tokio runtime.
     ///
     /// # Errors
     /// When no two UDP ports can be had.
-    pub fn start(listener: TcpListener) -> Result<Self> {
+    pub fn start(listener: TcpListener, recording: Option<&Recording>) -> Result<Self> {
         let address = listener.local_addr()?;
         let config = ServerConfig::new(driver::seed());
         let ttl = config.multicast_ttl;
-        let (server, events) = serve::start(config);
+        let (server, events) = serve::start_recorded(config, recording);
         serve::serve_udp(&server, address.ip(), ttl).context("no two UDP ports for RTP and RTCP")?;
         tokio::spawn(files::answer(server.clone(), events, None, serve::log));
         serve::serve_tcp(&server, listener);

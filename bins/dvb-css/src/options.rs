@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use anyhow::Context;
 use clap::Args;
+use driver::cli;
 use tracing::level_filters::LevelFilter;
 
 use crate::logging::{Logging, level};
@@ -37,6 +38,9 @@ pub struct Http {
     /// Connections at once to each end point; 0: no limit
     #[arg(long, value_name = "N")]
     pub max_connections: Option<usize>,
+    /// Whether it records.
+    #[command(flatten)]
+    pub record: cli::Record,
 }
 
 impl Http {

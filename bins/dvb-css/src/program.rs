@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use driver::record::Recording;
 use driver::{Events, cli, shutdown};
 use dvb_css::config::{TvServerConfig, WcServerConfig};
 use dvb_css::server::TvServerEvent;
@@ -33,6 +34,8 @@ pub struct Program {
     wall_clock: Option<(WallClockServer, SocketAddr)>,
     stop: CancellationToken,
     quiet: bool,
+    /// Ends after the machines.
+    recording: Option<Recording>,
 }
 
 impl Program {
@@ -55,14 +58,18 @@ impl Program {
         let address = cli::resolve(http.names, http.host, http.port)?;
         let listener = cli::listen(http.names, address).await?;
         let http = listener.local_addr()?;
+        let recording = options.record.start()?;
         let wall_clock = wall_clock.map(|socket| {
             let address = socket.local_addr()?;
-            let (server, _) = serve::wall_clock(socket, WcServerConfig::new(driver::seed()))?;
+            let config = WcServerConfig::new(driver::seed());
+            let (server, _) = serve::wall_clock_recorded(socket, config, recording.as_ref())?;
             anyhow::Ok((server, address))
         });
         let wall_clock = wall_clock.transpose()?;
-        let (television, events) = serve::start_television(TvServerConfig::default());
-        Ok((Self { television, listener, http, wall_clock, stop, quiet: common.quiet }, events))
+        let (television, events) =
+            serve::start_television_recorded(TvServerConfig::default(), recording.as_ref());
+        let quiet = common.quiet;
+        Ok((Self { television, listener, http, wall_clock, stop, quiet, recording }, events))
     }
 
     /// The machine behind the HTTP port.
@@ -121,6 +128,7 @@ impl Program {
         if let Some((server, _)) = self.wall_clock {
             server.shutdown(shutdown::GRACE).await;
         }
+        drop(self.recording);
         Ok(())
     }
 }

@@ -3,18 +3,20 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
+use driver::record::Recording;
 use driver::{Driver, Events, Gate, Limits, Refusal, Route, UdpOptions};
 use dvb_css::config::{TvServerConfig, WcServerConfig};
-use dvb_css::server::{CII, TS, TvServer, TvServerEvent, WC, WcServer, WcServerEvent};
+use dvb_css::server::{CII, TS, TvCalls, TvServer, TvServerEvent, WC, WcServer, WcServerEvent};
+use machine::record::Recorded;
 use machine::{Service, SocketId};
 use tokio::net::TcpListener;
 
 use crate::logging::HTTP;
 
 /// A running wall clock server.
-pub type WallClockServer = Driver<WcServer>;
-/// The running WebSocket side of a television.
-pub type Television = Driver<TvServer>;
+pub type WallClockServer = Driver<Recorded<WcServer>>;
+/// The running WebSocket side of a television. Programs act on it through [`TvCalls`].
+pub type Television = Driver<Recorded<TvServer>>;
 
 /// Serves the wall clock on a bound socket, with stamps by the kernel where it gives them.
 ///
@@ -24,8 +26,21 @@ pub fn wall_clock(
     socket: UdpSocket,
     config: WcServerConfig,
 ) -> io::Result<(WallClockServer, Events<WcServerEvent>)> {
+    wall_clock_recorded(socket, config, None)
+}
+
+/// The same, recorded if there is a recording.
+///
+/// # Errors
+/// When the socket cannot be set up.
+pub fn wall_clock_recorded(
+    socket: UdpSocket,
+    config: WcServerConfig,
+    recording: Option<&Recording>,
+) -> io::Result<(WallClockServer, Events<WcServerEvent>)> {
     let options = if config.follow_ups { UdpOptions::STAMPED } else { UdpOptions::ARRIVALS };
-    let (server, events) = Driver::start(WcServer::new(config), Limits::default());
+    let (server, events) =
+        Driver::start(Recorded::new(config, recording.map(Recording::sink)), Limits::default());
     server.serve_udp(socket, SocketId(0), options)?;
     Ok((server, events))
 }
@@ -63,7 +78,7 @@ impl EndPoints {
 
     /// Opens all end points but those named. As the original does it: who is at one that is shut is sent away with code
     /// 1001, and who comes to it gets 403.
-    pub fn disable_only(&self, tv: &mut TvServer, names: &[String]) {
+    pub fn disable_only(&self, tv: &mut Recorded<TvServer>, names: &[String]) {
         for EndPoint { name, service, gate } in &self.0 {
             let enabled = !names.iter().any(|disabled| disabled == name);
             if enabled {
@@ -90,7 +105,15 @@ fn gate(limit: Option<usize>) -> Gate {
 
 /// Starts the WebSocket side of a television without a listener.
 pub fn start_television(config: TvServerConfig) -> (Television, Events<TvServerEvent>) {
-    Driver::start(TvServer::new(config), Limits::default())
+    start_television_recorded(config, None)
+}
+
+/// The same, recorded if there is a recording.
+pub fn start_television_recorded(
+    config: TvServerConfig,
+    recording: Option<&Recording>,
+) -> (Television, Events<TvServerEvent>) {
+    Driver::start(Recorded::new(config, recording.map(Recording::sink)), Limits::default())
 }
 
 /// Serves a television's end points, all on one port.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use driver::{Driver, Events, Limits};
 use dvb_css::Ratio;
 use dvb_css::message::{CiiMessage, ControlTimestamp, Field, TimelineOption};
-use dvb_css::server::TimelineId;
+use dvb_css::server::{TimelineId, TvCalls, UpdateCii};
 use dvb_css::timeline::TimelineState;
 use machine::Service;
 use smpte_timecode::client::{Client, Event};

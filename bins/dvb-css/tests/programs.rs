@@ -402,7 +402,7 @@ async fn who_never_says_what_it_wants_is_closed_with_1008() {
 async fn a_timeline_follows_a_timecode_session() {
     use smpte_programs::serve;
     use smpte_timecode::config::ServerConfig;
-    use smpte_timecode::server::SessionSpec;
+    use smpte_timecode::server::{ServerCalls, SessionSpec};
     let (sessions, _events) = serve::start(ServerConfig::new([9; 32]));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smpte = listener.local_addr().unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use driver::Events;
-use rtp_rtsp::server::{ClipError, Event, FileRefusal, MemoryClip};
+use rtp_rtsp::server::{ClipError, Event, FileRefusal, MemoryClip, Offered, ServerCalls};
 
 use crate::reencode;
 use crate::serve::RtspServer;
@@ -106,7 +106,7 @@ pub async fn answer(
             let (server, library, path) = (server.clone(), library.clone(), path.clone());
             tokio::task::spawn_blocking(move || {
                 let clip = library.load(&path).map(|clip| Arc::new(clip) as Arc<dyn rtp_rtsp::server::Clip>);
-                server.call(|machine, now| machine.offer_file(now, &path, clip));
+                server.call(|machine, now| machine.offer(now, &path, Offered(clip)));
             });
         }
         tell(event);

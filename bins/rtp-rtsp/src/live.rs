@@ -32,7 +32,7 @@ use rtp_rtsp::h264::{AccessUnits, ParameterSets};
 use rtp_rtsp::media::{Codec, PacketizeError, Packetizer};
 use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, MediaClock, Outgoing};
 use rtp_rtsp::sdp::{H264_PAYLOAD_TYPE, Media};
-use rtp_rtsp::server::MountId;
+use rtp_rtsp::server::{MountId, ServerCalls};
 
 use crate::serve::RtspServer;
 

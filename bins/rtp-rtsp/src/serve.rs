@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
+use driver::record::Recording;
 use driver::{Driver, Events, Limits, UdpOptions};
+use machine::record::Recorded;
 use machine::{QueueLimits, SocketId};
 use rtp_rtsp::config::ServerConfig;
-use rtp_rtsp::server::{Event, RTSP, Server, UdpPorts};
+use rtp_rtsp::server::{Event, RTSP, Server, ServerCalls, UdpPorts};
 use tokio::net::TcpListener;
 
 const RTP_SOCKET: SocketId = SocketId(0);
@@ -17,19 +19,24 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// Bytes that the kernel may keep of what leaves for all readers.
 const SEND_BUFFER: usize = 4 << 20;
 
-/// A running streaming server: the driver's handle to it.
-pub type RtspServer = Driver<Server>;
+/// A running streaming server: the driver's handle to it. Programs act on it through [`ServerCalls`].
+pub type RtspServer = Driver<Recorded<Server>>;
 
 /// Starts a server without listeners and without sockets for UDP. Drop the events if nobody reads them, but not where
 /// the server has files: then they are asked for through them.
 pub fn start(config: ServerConfig) -> (RtspServer, Events<Event>) {
+    start_recorded(config, None)
+}
+
+/// The same, recorded if there is a recording.
+pub fn start_recorded(config: ServerConfig, recording: Option<&Recording>) -> (RtspServer, Events<Event>) {
     let mut limits = Limits::default();
     limits.max_connections = usize::try_from(config.max_sessions).unwrap_or(usize::MAX).saturating_add(1024);
     // A frame is one item: several of the largest have to find room. What waits is shared by all readers.
     limits.queue = QueueLimits { max_bytes: 12 << 20, if_room_bytes: 8 << 20 };
     // What a slow reader gets to see later is what waits here, so that it loses frames soon and whole.
     limits.unsent_limit = Some(128 << 10);
-    Driver::start(Server::new(config), limits)
+    Driver::start(Recorded::new(config, recording.map(Recording::sink)), limits)
 }
 
 /// Serves RTSP and the classroom dialect.

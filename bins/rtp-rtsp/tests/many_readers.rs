@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rtp_rtsp::config::ServerConfig;
 use rtp_rtsp::rtp::Packet;
-use rtp_rtsp::server::{CarrierKind, MountId, Server};
+use rtp_rtsp::server::{CarrierKind, MountId};
 use rtsp_programs::live::LiveMount;
 use rtsp_programs::serve::{self, RtspServer};
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ async fn server(config: ServerConfig) -> (RtspServer, SocketAddr) {
     // Less than a server has, so that a reader is stuck soon.
     limits.queue = machine::QueueLimits { max_bytes: 1 << 20, if_room_bytes: 256 << 10 };
     limits.unsent_limit = Some(64 << 10);
-    let (server, _) = driver::Driver::start(Server::new(config), limits);
+    let (server, _) = driver::Driver::start(machine::record::Recorded::new(config, None), limits);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     serve::serve_udp(&server, IpAddr::V4(Ipv4Addr::LOCALHOST), 1).unwrap();

@@ -10,7 +10,7 @@ use machine::Instant;
 use smpte_timecode::Rate;
 use smpte_timecode::ltc::{DecodedWord, Decoder, Position, RateEstimator};
 use smpte_timecode::message::SessionId;
-use smpte_timecode::server::SessionSpec;
+use smpte_timecode::server::{ServerCalls, SessionSpec};
 
 use crate::serve::TimecodeServer;
 use crate::wav::WavReader;

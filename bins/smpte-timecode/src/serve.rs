@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
+use driver::record::Recording;
 use driver::{Driver, Events, Limits, Route};
 use machine::Service;
+use machine::record::Recorded;
 use smpte_timecode::config::ServerConfig;
 use smpte_timecode::server::{Event, Server};
 use tokio::net::TcpListener;
@@ -13,17 +15,25 @@ use tokio::net::TcpListener;
 const SESSIONS: Service = Service(0);
 
 /// A running session server: the driver's handle to it. Add listeners with [`serve_tcp`] and [`serve_ws`], act on its
-/// sessions with [`Driver::call`].
-pub type TimecodeServer = Driver<Server>;
+/// sessions with [`Driver::call`] and [`ServerCalls`](smpte_timecode::server::ServerCalls).
+pub type TimecodeServer = Driver<Recorded<Server>>;
 
 /// Starts a session server without listeners. Events are told to whoever reads them; drop them if nobody does.
 pub fn start(config: ServerConfig) -> (TimecodeServer, Events<Event>) {
+    start_recorded(config, None)
+}
+
+/// The same, recorded if there is a recording.
+pub fn start_recorded(
+    config: ServerConfig,
+    recording: Option<&Recording>,
+) -> (TimecodeServer, Events<Event>) {
     let mut limits = Limits::default();
     // Room to tell those beyond `max_clients` that the server is full.
     limits.max_connections = usize::try_from(config.max_clients).unwrap_or(usize::MAX).saturating_add(1024);
     // A few seconds of updates: what a reader that was stuck gets to see before the newest.
     limits.send_buffer = Some(64 << 10);
-    Driver::start(Server::new(config), limits)
+    Driver::start(Recorded::new(config, recording.map(Recording::sink)), limits)
 }
 
 /// Serves the protocol as lines over TCP.

@@ -36,6 +36,7 @@ mod wire;
 mod ws;
 
 pub mod cli;
+pub mod record;
 pub mod shutdown;
 
 pub use clock::{both, now, unix_at, unix_now};

@@ -41,6 +41,8 @@ mod time;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "record")]
+pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]

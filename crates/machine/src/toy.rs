@@ -233,6 +233,36 @@ impl Toy {
     }
 }
 
+/// The period is all that it needs.
+#[cfg(feature = "record")]
+impl crate::record::Recordable for Toy {
+    const NAME: &'static str = "toy";
+
+    type Config = Duration;
+
+    fn from_config(period: Duration) -> Self {
+        Self::new(period)
+    }
+
+    fn local_call(
+        &mut self,
+        now: Instant,
+        name: &str,
+        fields: &mut crate::record::Fields<'_>,
+    ) -> Result<(), crate::record::Unreadable> {
+        replay_call(self, now, name, fields)
+    }
+}
+
+#[cfg(feature = "record")]
+crate::local_calls! {
+    /// What programs do with a [`Toy`] that is recorded.
+    pub trait ToyCalls for Toy {
+        /// See [`Toy::say`].
+        fn say(to: ConnId, line: &str as alloc::string::String => &line) -> Result<(), NotOpen>;
+    }
+}
+
 impl Machine for Toy {
     type Event = Event;
 

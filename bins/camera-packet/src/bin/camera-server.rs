@@ -24,6 +24,8 @@ Layers, low to high: defaults, --config, camera_settings.json (camera values), e
 struct CommandLine {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    record: cli::Record,
     /// Print what is in force and end
     #[arg(long)]
     print_config: bool,
@@ -42,12 +44,12 @@ fn main() -> ExitCode {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(setup))
+        runtime.block_on(run(setup, &line.record))
     });
     cli::exit(ended)
 }
 
-async fn run(mut setup: Setup) -> Result<()> {
+async fn run(mut setup: Setup, record: &cli::Record) -> Result<()> {
     logging::init(setup.log_level, setup.log_file.as_deref(), &setup.log_format)?;
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
@@ -58,8 +60,12 @@ async fn run(mut setup: Setup) -> Result<()> {
     for ((service, role, option), address) in ROLES.into_iter().zip(setup.addresses) {
         listeners.push((cli::listen(option, address).await?, service, role));
     }
+    let recording = record.start()?;
     let video = match setup.rtsp {
-        Some(address) => Some(video::Video::start(cli::listen("--rtsp-port", address).await?)?),
+        Some(address) => {
+            let listener = cli::listen("--rtsp-port", address).await?;
+            Some(video::Video::start(listener, recording.as_ref())?)
+        }
         None => None,
     };
     setup.pipeline.mount = video.as_ref().map(video::Video::mount);
@@ -67,7 +73,7 @@ async fn run(mut setup: Setup) -> Result<()> {
     let mut config = Config::new(setup.machine(driver::seed()), setup.pipeline.clone());
     config.password_hash = setup.password_hash.clone();
     config.persist = setup.persist.then(|| setup.camera_settings.clone());
-    let server = CameraServer::start(config)?;
+    let server = CameraServer::start_recorded(config, recording.as_ref())?;
     for (listener, service, role) in listeners {
         let address = listener.local_addr()?;
         server.serve(listener, service);

@@ -11,6 +11,7 @@ use css_programs::serve::{self, EndPoints};
 use css_programs::show::{CHANNELS, TimelineShow};
 use css_programs::smpte::Timeline;
 use driver::cli;
+use dvb_css::server::TvCalls;
 
 /// Offer timelines to companion screens (CSS-TS), with the wall clock (CSS-WC) they stand on
 #[derive(Parser)]

@@ -12,6 +12,7 @@ use css_programs::serve::{self, EndPoints};
 use css_programs::show::TvShow;
 use css_programs::smpte::Timeline;
 use driver::cli;
+use dvb_css::server::TvCalls;
 
 /// Pretend to be a television for companion screens: CSS-CII, CSS-TS and CSS-WC
 #[derive(Parser)]

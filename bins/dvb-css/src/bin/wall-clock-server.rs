@@ -34,6 +34,8 @@ struct Options {
     #[arg(long, visible_alias = "fr")]
     followup_replies: bool,
     #[command(flatten)]
+    record: cli::Record,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -52,7 +54,8 @@ async fn run(options: Options) -> Result<()> {
     config.max_freq_error = options.mfe;
     config.follow_ups = options.followup_replies;
     config.report_requests = logging.level >= LevelFilter::INFO;
-    let (server, events) = serve::wall_clock(socket, config)?;
+    let recording = options.record.start()?;
+    let (server, events) = serve::wall_clock_recorded(socket, config, recording.as_ref())?;
     tokio::spawn(serve::log_requests(events));
     if !options.common.quiet {
         say("----")?;

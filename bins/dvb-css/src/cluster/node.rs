@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dvb_css::message::{CiiMessage, Field};
+use dvb_css::server::UpdateCii;
 use smpte_programs::cluster::{self, ClusterArgs, Joined, SharedEntry};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::UsageError;
@@ -220,6 +221,7 @@ const LOGGER: &str = "TVDevice";
 mod tests {
     use dvb_css::config::TvServerConfig;
     use dvb_css::message::TimelineOption;
+    use dvb_css::server::TvCalls;
 
     use super::*;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dvb_css::message::{CiiMessage, ContentIdStatus};
+use dvb_css::server::{TvCalls, UpdateCii};
 
 use crate::serve::Television;
 use crate::state_file::{LOOK, Watched, read_cii};

@@ -1,10 +1,11 @@
 //! Timelines that follow clocks: a clock tree, and which of its clocks are offered under which selector.
 
 use dvb_css::clock::{ClockId, ClockTree, Correlation};
-use dvb_css::server::{TimelineId, TvServer};
+use dvb_css::server::{TimelineId, TvCalls, TvServer};
 use dvb_css::timeline::TimelineState;
 use dvb_css::{ClockError, Ratio};
 use machine::Instant;
+use machine::record::Recorded;
 
 /// A wall clock with the clocks that follow it, and the timelines that they are.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl Clocks {
     /// Those of [`TvServer::add_timeline`] and of reading the clock.
     pub fn offer(
         &mut self,
-        tv: &mut TvServer,
+        tv: &mut Recorded<TvServer>,
         now: Instant,
         selector: &str,
         clock: ClockId,
@@ -59,7 +60,7 @@ impl Clocks {
     /// Those of [`TvServer::set_timeline`] and of reading the clock.
     pub fn attach(
         &mut self,
-        tv: &mut TvServer,
+        tv: &mut Recorded<TvServer>,
         now: Instant,
         id: TimelineId,
         clock: ClockId,
@@ -71,14 +72,14 @@ impl Clocks {
     }
 
     /// Ends [`attach`](Self::attach): nothing is known of the timeline any more.
-    pub fn detach(&mut self, tv: &mut TvServer, now: Instant, id: TimelineId) {
+    pub fn detach(&mut self, tv: &mut Recorded<TvServer>, now: Instant, id: TimelineId) {
         self.offered.retain(|(_, offered)| *offered != id);
         // it may have been removed
         let _ = tv.set_timeline(now, id, TimelineState::Deferred);
     }
 
     /// Tells the server how timelines stand whose clocks have changed.
-    pub fn publish(&self, tv: &mut TvServer, now: Instant, changed: &[ClockId]) {
+    pub fn publish(&self, tv: &mut Recorded<TvServer>, now: Instant, changed: &[ClockId]) {
         for (clock, id) in self.offered.iter().filter(|(clock, _)| changed.contains(clock)) {
             match TimelineState::of_clock(&self.tree, *clock, self.wall, now) {
                 Ok(state) => {

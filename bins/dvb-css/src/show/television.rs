@@ -6,8 +6,9 @@ use std::time::Duration;
 use dvb_css::Ratio;
 use dvb_css::clock::ClockId;
 use dvb_css::message::{CiiMessage, ContentIdStatus, TimelineOption};
-use dvb_css::server::{TimelineId, TvServer};
+use dvb_css::server::{TimelineId, TvCalls, TvServer, UpdateCii};
 use machine::Instant;
+use machine::record::Recorded;
 
 use super::{CHANNELS, Clocks, PTS, TEMI};
 use crate::serve::{EndPoints, Television};
@@ -52,7 +53,7 @@ impl TvShow {
     ///
     /// # Errors
     /// When the server has too many timelines already.
-    pub fn original(tv: &mut TvServer, now: Instant, wc_port: u16) -> anyhow::Result<Self> {
+    pub fn original(tv: &mut Recorded<TvServer>, now: Instant, wc_port: u16) -> anyhow::Result<Self> {
         tv.set_cii(now, television_cii(wc_port))?;
         let mut clocks = Clocks::new()?;
         let pts = clocks.start(Ratio::from(90_000), Ratio::ONE, now)?;
@@ -66,7 +67,7 @@ impl TvShow {
     /// # Errors
     /// When the file is wrong, or the server does not take what it says.
     pub fn of_file(
-        tv: &mut TvServer,
+        tv: &mut Recorded<TvServer>,
         now: Instant,
         path: &Path,
         end_points: &EndPoints,
@@ -82,7 +83,12 @@ impl TvShow {
     ///
     /// # Errors
     /// When the server does not take it; then all is as it was, or without timelines.
-    pub fn change(&mut self, tv: &mut TvServer, now: Instant, state: TvState) -> anyhow::Result<()> {
+    pub fn change(
+        &mut self,
+        tv: &mut Recorded<TvServer>,
+        now: Instant,
+        state: TvState,
+    ) -> anyhow::Result<()> {
         tv.update_cii(now, |cii| replace_state(cii, state.cii))?;
         // The new ones first: whoever follows one that stays is told nothing if it is the same.
         let old = std::mem::take(&mut self.timelines);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use dvb_css::Ratio;
 use dvb_css::clock::{ClockId, Correlation};
 use dvb_css::message::{CiiMessage, ContentIdStatus, ControlTimestamp};
-use dvb_css::server::{TimelineId, TvServer, TvServerEvent};
+use dvb_css::server::{TimelineId, TvCalls, TvServer, TvServerEvent};
 use dvb_css::timeline::TimelineState;
 use machine::Instant;
+use machine::record::Recorded;
 
 use super::{CHANNELS, Clocks};
 use crate::options::say;
@@ -55,7 +56,7 @@ impl TimelineShow {
     ///
     /// # Errors
     /// When the server has too many timelines already.
-    pub fn new(tv: &mut TvServer, now: Instant, quiet: bool) -> anyhow::Result<Self> {
+    pub fn new(tv: &mut Recorded<TvServer>, now: Instant, quiet: bool) -> anyhow::Result<Self> {
         let mut cii = CiiMessage::default();
         cii.protocol_version = "1.1".into();
         cii.content_id = CHANNELS[0].into();
@@ -82,7 +83,7 @@ impl TimelineShow {
     }
 
     /// Takes what the server reports: whether clients want the late timeline.
-    pub fn handle(&mut self, tv: &mut TvServer, now: Instant, event: &TvServerEvent) {
+    pub fn handle(&mut self, tv: &mut Recorded<TvServer>, now: Instant, event: &TvServerEvent) {
         match event {
             TvServerEvent::TimelineWanted { selector } if selector == TEMI[2] => {
                 self.late_is = Late::Until(now + LATE);
@@ -99,7 +100,7 @@ impl TimelineShow {
     ///
     /// # Errors
     /// When standard output is closed, or the server has too many timelines.
-    pub fn advance(&mut self, tv: &mut TvServer, now: Instant, random: u32) -> anyhow::Result<()> {
+    pub fn advance(&mut self, tv: &mut Recorded<TvServer>, now: Instant, random: u32) -> anyhow::Result<()> {
         let tree = &mut self.clocks.tree;
         let wall = tree.ticks(self.clocks.wall, now)?;
         match self.step % 5 {
@@ -154,7 +155,7 @@ impl TimelineShow {
     ///
     /// # Errors
     /// Never in fact: the timeline is there.
-    pub fn look_late(&mut self, tv: &mut TvServer, now: Instant) -> anyhow::Result<()> {
+    pub fn look_late(&mut self, tv: &mut Recorded<TvServer>, now: Instant) -> anyhow::Result<()> {
         if matches!(self.late_is, Late::Until(at) if at <= now) {
             self.late_is = Late::Known;
             self.clocks.attach(tv, now, self.late, self.temi)?;
@@ -162,7 +163,7 @@ impl TimelineShow {
         Ok(())
     }
 
-    fn attach_sporadic(&mut self, tv: &mut TvServer, now: Instant) -> anyhow::Result<()> {
+    fn attach_sporadic(&mut self, tv: &mut Recorded<TvServer>, now: Instant) -> anyhow::Result<()> {
         let wall = i128::from(tv.wall_clock().at(now));
         let moment = ControlTimestamp::available(wall, wall, Ratio::ONE);
         self.sporadic = Some(tv.add_timeline(now, SPORADIC, TimelineState::At(moment))?);

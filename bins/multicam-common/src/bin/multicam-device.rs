@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use driver::{cli, shutdown};
+use multicam_common::server::DeviceCalls;
 use multicam_programs::device;
 
 /// Record in step with other devices: listens for MultiCam commands, starts at the instant it is told, hands files out
@@ -23,6 +24,8 @@ struct Options {
     #[command(flatten)]
     device: device::Options,
     #[command(flatten)]
+    record: cli::Record,
+    #[command(flatten)]
     logging: cli::Logging,
 }
 
@@ -39,7 +42,8 @@ async fn run(options: Options) -> Result<()> {
     let device_id = setup.config.device_id.clone();
     let address = cli::resolve("--host", &options.device.host, options.device.port)?;
     let listener = cli::listen("--port", address).await?;
-    let device = device::start(setup, listener)?;
+    let recording = options.record.start()?;
+    let device = device::start_recorded(setup, listener, recording.as_ref())?;
     cli::announce(device.address, "multicam");
     #[cfg(feature = "mdns")]
     let announced = if options.device.no_mdns {

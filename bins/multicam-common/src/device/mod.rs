@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use driver::record::Recording;
 use driver::{Driver, Events, Limits, UdpOptions};
+use machine::record::Recorded;
 use multicam_common::config::DeviceConfig;
-use multicam_common::server::{COMMANDS, Device, Event, TIME_SOCKET};
+use multicam_common::server::{COMMANDS, Device, DeviceCalls, Event, TIME_SOCKET};
 use tokio::net::TcpListener;
 
 pub use options::Options;
@@ -38,11 +40,14 @@ pub struct Setup {
     pub ntp: Option<(String, u16)>,
 }
 
+/// The machine on sockets. Programs act on it through [`DeviceCalls`].
+pub type DeviceDriver = Driver<Recorded<Device>>;
+
 /// A running device.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// The machine.
-    pub driver: Driver<Device>,
+    pub driver: DeviceDriver,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its files.
@@ -54,6 +59,14 @@ pub struct Running {
 /// # Errors
 /// When its directory cannot be used, or no socket can be had.
 pub fn start(setup: Setup, listener: TcpListener) -> Result<Running> {
+    start_recorded(setup, listener, None)
+}
+
+/// The same; the machine is recorded if there is a recording.
+///
+/// # Errors
+/// When its directory cannot be used, or no socket can be had.
+pub fn start_recorded(setup: Setup, listener: TcpListener, recording: Option<&Recording>) -> Result<Running> {
     let address = listener.local_addr()?;
     let (store, files) = Store::open(&setup.dir)?;
     let store = Arc::new(store);
@@ -68,7 +81,7 @@ pub fn start(setup: Setup, listener: TcpListener) -> Result<Running> {
     }
     let opener = store.clone();
     let (driver, events) = Driver::start_with_files(
-        Device::new(config),
+        Recorded::<Device>::new(config, recording.map(Recording::sink)),
         limits,
         Arc::new(move |token| opener.open_token(token)),
     );
@@ -95,7 +108,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 
 /// Does what the machine asks for.
 async fn serve_events(
-    driver: Driver<Device>,
+    driver: DeviceDriver,
     mut events: Events<Event>,
     mut recorder: Recorder,
     store: Arc<Store>,
@@ -132,7 +145,7 @@ async fn serve_events(
 }
 
 /// Names are looked up until one is found: networks come up later than programs.
-async fn find_time_server(driver: Driver<Device>, host: String, port: u16) {
+async fn find_time_server(driver: DeviceDriver, host: String, port: u16) {
     loop {
         let found = tokio::net::lookup_host((host.as_str(), port)).await;
         if let Some(server) = found.ok().and_then(|mut all| all.find(SocketAddr::is_ipv4)) {

@@ -10,13 +10,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use driver::Driver;
 use machine::Instant;
 use multicam_common::message::TakeTimes;
-use multicam_common::server::{Device, FileEntry, TakeId};
+use multicam_common::server::{DeviceCalls, FileEntry, TakeId};
 use multicam_common::{UnixTime, file_id};
 use test_picture::Marks;
 
+use super::DeviceDriver;
 use super::camera::{AHEAD, Camera};
 use super::store::{Store, hash_file};
 use super::stream::Wanted;
@@ -117,7 +117,7 @@ const CLOSING: Duration = Duration::from_secs(60);
 pub(super) struct Recorder {
     source: Source,
     store: Arc<Store>,
-    driver: Driver<Device>,
+    driver: DeviceDriver,
     device_id: String,
     /// The stream that the next take is of.
     camera: Option<Camera>,
@@ -129,7 +129,7 @@ struct Take {
     id: TakeId,
     source: Source,
     store: Arc<Store>,
-    driver: Driver<Device>,
+    driver: DeviceDriver,
     stem: String,
     at: Instant,
     actual: UnixTime,
@@ -138,7 +138,7 @@ struct Take {
 }
 
 impl Recorder {
-    pub(super) fn new(source: Source, store: Arc<Store>, driver: Driver<Device>, device_id: String) -> Self {
+    pub(super) fn new(source: Source, store: Arc<Store>, driver: DeviceDriver, device_id: String) -> Self {
         Self { source, store, driver, device_id, camera: None, running: None }
     }
 

@@ -4,15 +4,15 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use driver::Driver;
 use machine::FileToken;
 use multicam_common::FileName;
 use multicam_common::message::Upload;
-use multicam_common::server::Device;
+use multicam_common::server::DeviceCalls;
 
+use super::DeviceDriver;
 use super::store::Store;
 
-pub(super) fn run(driver: &Driver<Device>, store: &Store, _file: FileToken, name: &FileName, to: &Upload) {
+pub(super) fn run(driver: &DeviceDriver, store: &Store, _file: FileToken, name: &FileName, to: &Upload) {
     driver.call(|device, _| device.upload_progress(name, 0, 0));
     let path = store.path(name);
     let outcome = put(&path.to_string_lossy(), to);

@@ -42,6 +42,8 @@ struct Options {
     #[command(flatten)]
     serve: ServeOptions,
     #[command(flatten)]
+    record: cli::Record,
+    #[command(flatten)]
     logging: cli::Logging,
 }
 
@@ -65,7 +67,8 @@ async fn run(options: Options) -> Result<()> {
     let address = listener.local_addr()?;
     let config = options.serve.config();
     let ttl = config.multicast_ttl;
-    let (server, events) = serve::start(config);
+    let recording = options.record.start()?;
+    let (server, events) = serve::start_recorded(config, recording.as_ref());
     serve::serve_udp(&server, address.ip(), ttl).context("no two UDP ports for RTP and RTCP")?;
     let mut running = Vec::new();
     for spec in &patterns {

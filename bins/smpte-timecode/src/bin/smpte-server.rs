@@ -53,6 +53,8 @@ struct Options {
     #[command(flatten)]
     cluster: smpte_programs::cluster::ClusterArgs,
     #[command(flatten)]
+    record: cli::Record,
+    #[command(flatten)]
     logging: cli::Logging,
 }
 
@@ -80,7 +82,8 @@ async fn run(options: Options) -> Result<()> {
         connected = options.cluster.connect(config) => connected?,
         () = stop.cancelled() => return Ok(()),
     };
-    let (server, events) = serve::start(config);
+    let recording = options.record.start()?;
+    let (server, events) = serve::start_recorded(config, recording.as_ref());
     #[cfg(feature = "cluster")]
     let serves = match engine {
         Some(engine) => Some(smpte_programs::cluster::join(&server, events, engine).serves),

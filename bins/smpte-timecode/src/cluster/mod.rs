@@ -10,7 +10,7 @@ mod nats;
 use std::future::Future;
 
 use driver::Events;
-use smpte_timecode::server::{ClusterEvent, Event};
+use smpte_timecode::server::{ClusterEvent, Event, ServerCalls};
 use smpte_timecode::session::replicated::{Command, Health, Heard, NodeName};
 use tokio::sync::{mpsc, oneshot, watch};
 

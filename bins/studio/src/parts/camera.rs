@@ -17,11 +17,10 @@ use axum::routing::{any, get};
 use bytes::BytesMut;
 use camera_packet::config::{ServerConfig, ValueSource};
 use camera_packet::extension::PipelineState;
-use camera_packet::server::{AUTH, DATA, SETTINGS, Server};
+use camera_packet::server::{AUTH, DATA, SETTINGS};
 use camera_programs::pipeline::{Film, PipelineConfig, Source, Status, VideoMount};
-use camera_programs::serve::{CameraServer, Config};
+use camera_programs::serve::{CameraDriver, CameraServer, Config};
 use clap::Args;
-use driver::Driver;
 use driver::shutdown::GRACE;
 use futures_util::stream;
 use machine::Service as Door;
@@ -82,7 +81,7 @@ const MAX_FRAME: usize = 16 << 20;
 
 pub(crate) struct Camera {
     server: Running,
-    driver: Driver<Server>,
+    driver: CameraDriver,
     status: watch::Receiver<Status>,
     source: String,
     /// Where its video can be seen.
@@ -215,7 +214,7 @@ impl Part for Camera {
 }
 
 async fn join(
-    State(driver): State<Driver<Server>>,
+    State(driver): State<CameraDriver>,
     ConnectInfo(peer): ConnectInfo<crate::http::Peer>,
     request: Request,
     door: Door,

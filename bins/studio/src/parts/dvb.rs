@@ -26,7 +26,7 @@ use dvb_css::client::TsClientEvent;
 use dvb_css::clock::Linear;
 use dvb_css::config::{TsClientConfig, TvServerConfig, WcServerConfig};
 use dvb_css::message::{CiiMessage, MaxFreqError, SetupData};
-use dvb_css::server::{CII, TS, TvServerEvent, WC};
+use dvb_css::server::{CII, TS, TvServerEvent, UpdateCii, WC};
 use serde_json::{Map, Value, json};
 
 use super::{Part, Service};

@@ -18,6 +18,7 @@ use multicam_common::UnixTime;
 use multicam_common::codec::Reply;
 use multicam_common::config::{ClockSource, ControllerConfig, DeviceConfig};
 use multicam_common::message::CommandMessage;
+use multicam_common::server::DeviceCalls;
 use multicam_programs::controller::{Fleet, Progress, State as Takes, collect_all};
 use multicam_programs::device::{self, Running, Setup, Source};
 use multicam_programs::still::Ends;

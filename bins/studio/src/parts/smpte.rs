@@ -17,7 +17,7 @@ use smpte_programs::chase::{self, Source};
 use smpte_programs::serve::{self, TimecodeServer};
 use smpte_timecode::config::ServerConfig;
 use smpte_timecode::message::SessionId;
-use smpte_timecode::server::{Event, SessionInfo, SessionSpec};
+use smpte_timecode::server::{Event, ServerCalls, SessionInfo, SessionSpec};
 use smpte_timecode::session::SessionClock;
 use tokio::sync::watch;
 

@@ -12,6 +12,8 @@
 
 mod access;
 mod auth;
+#[cfg(feature = "record")]
+mod record;
 mod requests;
 mod ticks;
 
@@ -25,6 +27,9 @@ use machine::{
     CloseReason, Closing, ConnId, Input, Instant, Keep, Machine, Opened, Output, Payload, Peer, Service,
     Transport,
 };
+
+#[cfg(feature = "record")]
+pub use self::record::ServerCalls;
 
 use crate::codec::{Bounds, Decoder, DecoderConfig, Event as Decoded, Stats};
 use crate::config::{Access, Password, ServerConfig};

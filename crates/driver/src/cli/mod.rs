@@ -5,7 +5,7 @@ mod progress;
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -13,6 +13,8 @@ use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
 
 pub use progress::Progress;
+
+use crate::record::Recording;
 
 /// Connections that may wait to be accepted, if the system allows as many.
 const BACKLOG: u32 = 4096;
@@ -60,6 +62,31 @@ impl Logging {
     }
 }
 
+/// The option of every server that records.
+#[derive(Args, Clone, Debug)]
+pub struct Record {
+    /// Write all that the server is told and says into a new file, passwords and contents too: genlock-replay plays it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+impl Record {
+    /// Begins the recording, if one is asked for. To be dropped when the drivers of the machines have ended.
+    ///
+    /// # Errors
+    /// With one line when the file is there already or cannot be made.
+    pub fn start(&self) -> anyhow::Result<Option<Recording>> {
+        let Some(path) = &self.record else { return Ok(None) };
+        let program = program_name().unwrap_or_else(|| "a-program".into());
+        let started = Recording::create(path, &program).map_err(|error| {
+            let there = error.kind() == std::io::ErrorKind::AlreadyExists;
+            let advice = if there { ", and recordings replace nothing: choose another name" } else { "" };
+            usage(anyhow::anyhow!("--record: {}: {error}{advice}", path.display()))
+        });
+        started.map(Some)
+    }
+}
+
 /// Parses the command line. `--help` and `--version` are answered, as is `--generate bash|zsh|fish|elvish|powershell`
 /// (a completion script on stdout) and `--generate man DIR` (man pages into that directory). What is wrong with the
 /// arguments is said in one line on stderr, and the process ends with 2.
@@ -79,13 +106,17 @@ pub fn parse_or_usage<O: clap::Parser>() -> O {
 
 fn parse_or<O: clap::Parser>(wrong: impl FnOnce(&clap::Error, &mut clap::Command) -> O) -> O {
     // clap would call every program of a package by the package's name.
-    let name =
-        std::env::args_os().next().and_then(|path| Some(Path::new(&path).file_stem()?.to_str()?.to_owned()));
-    let mut command = name.map_or_else(O::command, |name| O::command().name(name));
+    let mut command = program_name().map_or_else(O::command, |name| O::command().name(name));
     generate::if_asked(&command);
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let parsed = matches.and_then(|mut matches| O::from_arg_matches_mut(&mut matches));
     parsed.unwrap_or_else(|error| wrong(&error.format(&mut command), &mut command))
+}
+
+/// The name under which this program was started.
+fn program_name() -> Option<String> {
+    let path = std::env::args_os().next()?;
+    Path::new(&path).file_stem()?.to_str().map(str::to_owned)
 }
 
 /// Help as clap prints it, errors in one line.

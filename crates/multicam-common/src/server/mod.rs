@@ -14,6 +14,8 @@ mod commands;
 mod conns;
 mod event;
 mod index;
+#[cfg(feature = "record")]
+mod record;
 mod recording;
 mod timekeeper;
 mod uploads;
@@ -29,6 +31,8 @@ use machine::{
 
 pub use self::event::{DeleteFailed, Event, Snapshot, TakeId};
 pub use self::index::{FileEntry, hex};
+#[cfg(feature = "record")]
+pub use self::record::DeviceCalls;
 pub use self::timekeeper::ClockKind;
 
 use self::conns::{Busy, Conns};

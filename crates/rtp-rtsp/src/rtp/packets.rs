@@ -30,6 +30,11 @@ struct Stretch {
     last: u16,
 }
 
+#[cfg(feature = "record")]
+machine::record_struct!(Packets { data, stretches, count, key });
+#[cfg(feature = "record")]
+machine::record_struct!(Stretch { end, segment, last });
+
 /// A stretch of packets that the kernel can send in one call: what a [`machine::Datagram`] needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

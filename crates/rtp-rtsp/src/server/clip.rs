@@ -23,6 +23,9 @@ pub struct MemoryClip {
     frames: Vec<(Bytes, bool)>,
 }
 
+#[cfg(feature = "record")]
+machine::record_struct!(MemoryClip { codec, media, rate, frames });
+
 /// Why a file cannot be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -103,6 +106,12 @@ impl MemoryClip {
         Ok(Self { codec: Codec::H264, media: Media::h264(Some(&sets), rate), rate: sane(rate), frames })
     }
 
+    /// Bytes of all frames.
+    #[cfg(feature = "record")]
+    pub(super) fn len_bytes(&self) -> usize {
+        self.frames.iter().map(|(frame, _)| frame.len()).sum()
+    }
+
     fn frame(&self, number: u32) -> Option<&(Bytes, bool)> {
         self.frames.get(usize::try_from(number).ok()?)
     }
@@ -138,5 +147,9 @@ impl Clip for MemoryClip {
 
     fn jpeg(&self, frame: u32) -> Option<Bytes> {
         (self.codec == Codec::Jpeg).then(|| self.frame(frame).map(|(data, _)| data.clone()))?
+    }
+
+    fn in_memory(&self) -> Option<&MemoryClip> {
+        Some(self)
     }
 }

@@ -17,7 +17,7 @@ use super::mount::{Carrier, PlayReply};
 use super::session::{State, rtcp_output};
 use super::shared::Made;
 use super::timers::Timer;
-use super::{Event, MountId, Server, SessionKey};
+use super::{Event, MemoryClip, MountId, Server, SessionKey};
 use crate::codec::Item;
 use crate::media::Packets;
 use crate::message::Request;
@@ -45,6 +45,10 @@ pub trait Clip: Debug + Send + Sync {
     fn packets(&self, frame: u32, timestamp: u32, numbers: &mut Outgoing) -> Option<Packets>;
     /// The picture as a JPEG file, where it is one.
     fn jpeg(&self, frame: u32) -> Option<Bytes>;
+    /// Itself, if it is a file in memory: what a recording of the server can keep.
+    fn in_memory(&self) -> Option<&MemoryClip> {
+        None
+    }
 }
 
 /// Why a path is no file that can be played.

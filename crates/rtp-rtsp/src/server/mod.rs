@@ -17,6 +17,8 @@ mod lab;
 mod mount;
 mod play;
 mod publish;
+#[cfg(feature = "record")]
+mod record;
 mod requests;
 mod session;
 mod setup;
@@ -38,6 +40,8 @@ pub use clip::{ClipError, MemoryClip};
 pub use event::{CarrierKind, Event, MountId, MountInfo, MountKind, ReaderInfo, SessionKey};
 pub(crate) use fanout::sender_report;
 pub use file::{Clip, FileRefusal};
+#[cfg(feature = "record")]
+pub use record::{Offered, ServerCalls};
 
 use self::conn::Conn;
 use self::mount::{Mount, Track};

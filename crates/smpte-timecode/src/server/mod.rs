@@ -19,6 +19,8 @@ mod commands;
 mod event;
 mod local;
 mod outbox;
+#[cfg(feature = "record")]
+mod record;
 mod room;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,8 @@ use machine::{ConnId, Input, Instant, Keep, Machine, Opened, Output, Peer};
 
 pub use self::event::{ClusterEvent, Event, SessionInfo, Status};
 pub use self::local::SessionSpec;
+#[cfg(feature = "record")]
+pub use self::record::ServerCalls;
 
 use self::budget::Budget;
 use self::cluster::{Cluster, Waiting};

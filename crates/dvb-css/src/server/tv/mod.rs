@@ -11,6 +11,8 @@
 //! changes and is then told everything at once; one of TS gets the newest timestamp.
 
 mod cii;
+#[cfg(feature = "record")]
+mod record;
 mod registry;
 mod ts;
 
@@ -24,6 +26,8 @@ use machine::{
     CloseReason, Closing, ConnId, Input, Instant, Keep, Machine, Opened, Output, Payload, Peer, Service,
 };
 
+#[cfg(feature = "record")]
+pub use self::record::{TvCalls, UpdateCii};
 pub use self::registry::TimelineId;
 
 use self::registry::Registry;

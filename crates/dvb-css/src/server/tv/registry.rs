@@ -9,6 +9,9 @@ use crate::timeline::TimelineState;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimelineId(u64);
 
+#[cfg(feature = "record")]
+machine::record_tuple!(TimelineId(number));
+
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     timelines: BTreeMap<TimelineId, Timeline>,
