@@ -112,18 +112,6 @@ fn frames_apart(a: &Value, b: &Value) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn televisions_say_the_same_and_survive_each_other() {
-    they_say_the_same("tv-device").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "one more program to build; cargo test -p e2e --test interop_css_cluster -- --ignored"]
-async fn a_server_of_timelines_is_one_of_them() {
-    says_what_is_wrong("ts-server");
-    they_say_the_same("ts-server").await;
-}
-
-/// Two televisions and a third one, which this program is.
-async fn they_say_the_same(third: &'static str) {
     let Some(engine) = Engine::start(&[]) else { return };
     let mut command = Command::new(program("smpte-server"));
     command.args(["--host", "127.0.0.1", "--port", "0", "--no-status", "--cluster", &engine.url()]);
@@ -150,7 +138,7 @@ async fn they_say_the_same(third: &'static str) {
     let with_file = ["--timeline", &timeline, "--state", file.to_str().unwrap()];
     let (first, at_first) = television("tv-device", &engine, "tv1", &with_file);
     let (_second, at_second) = television("tv-device", &engine, "tv2", &["--timeline", &timeline]);
-    let (_third, at_third) = television(third, &engine, "tv3", &["--timeline", &timeline]);
+    let (_third, at_third) = television("ts-server", &engine, "tv3", &["--timeline", &timeline]);
     let mut contents = Vec::new();
     for address in [at_first, at_second] {
         let mut companion = Companion::connect(address, "/cii").await;
@@ -202,10 +190,6 @@ async fn they_say_the_same(third: &'static str) {
 
 #[test]
 fn what_is_wrong_at_the_start_is_said_in_one_line() {
-    says_what_is_wrong("tv-device");
-}
-
-fn says_what_is_wrong(name: &'static str) {
     let Some(without_store) = Engine::with(&[]) else { return };
     let without_store = without_store.url();
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -216,7 +200,9 @@ fn says_what_is_wrong(name: &'static str) {
         (&["--cluster", &without_store], 1),
         (&["--cluster", &nobody, "--node-id", "a b"], 2),
     ];
-    for (options, code) in wrong {
+    for (name, (options, code)) in
+        ["tv-device", "ts-server"].into_iter().flat_map(|name| wrong.map(|case| (name, case)))
+    {
         let output = Command::new(program(name)).args(PLACE).args(options).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(code), "{name} {options:?} {said}");
