@@ -102,3 +102,72 @@ impl FilterAndPredict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Precision;
+
+    const MS: i64 = 1_000_000;
+
+    /// Asked at `at`, under way for so long in each direction; the server's clock is ahead by `lead`.
+    fn exchange(at: i64, lead: i64, there: i64, back: i64) -> Exchange {
+        let received = at + there + lead;
+        Exchange {
+            sent: at,
+            received,
+            answered: received,
+            arrived: at + there + back,
+            precision: Precision(-30),
+            max_freq_error: MaxFreqError(0),
+        }
+    }
+
+    fn local() -> LocalClock {
+        LocalClock { max_freq_error: MaxFreqError::from_ppm(Ratio::from(50)), precision: Dispersion::ZERO }
+    }
+
+    #[test]
+    fn the_most_recent_counts_however_bad_it_is() {
+        let mut clock = MostRecent::new(local());
+        assert_eq!(clock.estimate(0), None);
+        assert_eq!(clock.hear(&exchange(0, 7 * MS, MS, MS)).verdict, Verdict::Used);
+        assert_eq!(clock.estimate(2 * MS).unwrap().offset_ns, 7 * MS);
+        let worse = clock.hear(&exchange(10 * MS, 7 * MS, 9 * MS, MS));
+        assert_eq!(worse.verdict, Verdict::Used);
+        assert!(worse.after > worse.before);
+        let at = |ns| clock.estimate(ns).unwrap();
+        assert_eq!(at(20 * MS).offset_ns, 11 * MS);
+        // Its local clock is off by up to 500 ppm, whatever it was told.
+        let grown = |ns| at(ns).dispersion.as_picos();
+        assert_eq!(grown(1_020 * MS) - grown(20 * MS), 500_000_000);
+        clock.reset();
+        assert_eq!(clock.estimate(0), None);
+    }
+
+    #[test]
+    fn a_long_way_is_filtered() {
+        let limit = Filter::RoundTrip(Duration::from_millis(3));
+        let mut clock = FilterAndPredict::new(local(), Vec::from([limit]));
+        let first = clock.hear(&exchange(0, 0, 2 * MS, 2 * MS));
+        assert_eq!((first.verdict, first.after), (Verdict::Filtered, Dispersion::UNKNOWN));
+        assert_eq!(clock.estimate(0), None);
+        assert_eq!(clock.hear(&exchange(10 * MS, 5 * MS, MS, 2 * MS)).verdict, Verdict::Used);
+        let long = clock.hear(&exchange(20 * MS, 5 * MS, MS, 2 * MS + 1));
+        assert_eq!((long.verdict, long.before), (Verdict::Filtered, long.after));
+        assert_eq!(clock.estimate(30 * MS).unwrap().offset_ns, 5 * MS - MS / 2);
+    }
+
+    #[test]
+    fn what_is_not_better_is_filtered_until_all_is_forgotten() {
+        let best = Filter::LowestDispersion(LowestDispersion::new(local()));
+        let mut clock = FilterAndPredict::new(local(), Vec::from([best]));
+        let mut verdict = |e: Exchange| clock.hear(&e).verdict;
+        assert_eq!(verdict(exchange(0, 0, MS, MS)), Verdict::Used);
+        assert_eq!(verdict(exchange(10 * MS, 0, 2 * MS, 2 * MS)), Verdict::Filtered);
+        assert_eq!(verdict(exchange(20 * MS, 0, MS / 2, MS / 2)), Verdict::Used);
+        clock.reset();
+        assert_eq!(clock.estimate(20 * MS), None);
+        assert_eq!(clock.hear(&exchange(30 * MS, 0, 2 * MS, 2 * MS)).verdict, Verdict::Used);
+    }
+}

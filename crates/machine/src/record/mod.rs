@@ -282,12 +282,21 @@ const MAX_LINE_KEPT: usize = 16 << 10;
 /// of it:
 ///
 /// ```
-/// # use machine::Instant;
+/// use machine::record::{Fields, Recordable, Unreadable};
+/// # use machine::{Input, Instant, Machine, Output, Peer};
 /// # struct Lamp { text: String, on: bool }
 /// # impl Lamp {
 /// #     fn switch(&mut self, now: Instant, on: bool) -> bool { let _ = now; core::mem::replace(&mut self.on, on) }
 /// #     fn label(&mut self, text: &str) { self.text = text.into(); }
 /// # }
+/// # impl Machine for Lamp {
+/// #     type Event = ();
+/// #     fn handle_input(&mut self, _: Instant, _: Peer, _: Input<'_>) {}
+/// #     fn handle_timeout(&mut self, _: Instant) {}
+/// #     fn poll_output(&mut self) -> Option<Output<()>> { None }
+/// #     fn poll_timeout(&self) -> Option<Instant> { None }
+/// # }
+///
 /// machine::local_calls! {
 ///     /// What programs do with a [`Lamp`].
 ///     pub trait LampCalls for Lamp {
@@ -295,6 +304,19 @@ const MAX_LINE_KEPT: usize = 16 << 10;
 ///         fn switch[now](on: bool) -> bool;
 ///         /// Writes on it.
 ///         fn label(text: &str as String => &text) -> ();
+///     }
+/// }
+///
+/// impl Recordable for Lamp {
+///     const NAME: &'static str = "lamp";
+///     type Config = bool;
+///
+///     fn from_config(on: bool) -> Self {
+///         Self { text: String::new(), on }
+///     }
+///
+///     fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
+///         replay_call(self, now, name, fields)
 ///     }
 /// }
 /// ```
