@@ -17,7 +17,7 @@ fn example(name: &str) -> PathBuf {
     let release = profile.file_name().is_some_and(|name| name == "release");
     let built = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--package", "examples", "--example", name])
+        .args(["build", "--quiet", "--workspace", "--example", name])
         .args(release.then_some("--release"))
         .arg("--target-dir")
         .arg(profile.parent().expect("target"))
