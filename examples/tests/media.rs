@@ -1,30 +1,16 @@
 //! The RTP and RTSP examples as their users run them.
 
+mod support;
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::{PATIENCE, Running};
 use machine::Instant;
 use rtp_rtsp::media::Codec;
 use rtp_rtsp::receiver::{Config, Event, Receiver};
-
-/// Path of an example, built as this test is.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).expect("the test lies in target/<profile>/deps");
-    let release = profile.file_name().is_some_and(|name| name == "release");
-    let built = Command::new(env!("CARGO"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--workspace", "--example", name])
-        .args(release.then_some("--release"))
-        .arg("--target-dir")
-        .arg(profile.parent().expect("target"))
-        .status();
-    assert!(built.unwrap().success(), "{name} cannot be built");
-    profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION)
-}
+use support::example;
 
 /// The least of a JPEG file that RTP can carry.
 fn jpeg() -> Vec<u8> {

@@ -1,34 +1,16 @@
 //! The examples as their users run them.
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use e2e::{PATIENCE, Running};
+use support::example;
 
 const ORIGINAL_RATES: &str = "\"23.976\", \"24\", \"29.97\", \"30\", \"50\", \"59.94\", \"60\"";
-
-/// Path of an example, built as this test is.
-fn example(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().and_then(Path::parent).expect("the test lies in target/<profile>/deps");
-        let release = profile.file_name().is_some_and(|name| name == "release");
-        let built = Command::new(env!("CARGO"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--package", "examples", "--examples"])
-            .args(release.then_some("--release"))
-            .arg("--target-dir")
-            .arg(profile.parent().expect("target"))
-            .status();
-        assert!(built.unwrap().success(), "the examples cannot be built");
-        profile.join("examples")
-    });
-    folder.join(name).with_extension(std::env::consts::EXE_EXTENSION)
-}
 
 fn start(name: &str, arguments: &[&str]) -> Running {
     Running::spawn(Command::new(example(name)).args(arguments))

@@ -233,31 +233,10 @@ impl Toy {
     }
 }
 
-/// The period is all that it needs.
 #[cfg(feature = "record")]
-impl crate::record::Recordable for Toy {
-    const NAME: &'static str = "toy";
-
-    type Config = Duration;
-
-    fn from_config(period: Duration) -> Self {
-        Self::new(period)
-    }
-
-    fn local_call(
-        &mut self,
-        now: Instant,
-        name: &str,
-        fields: &mut crate::record::Fields<'_>,
-    ) -> Result<(), crate::record::Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-#[cfg(feature = "record")]
-crate::local_calls! {
+crate::recordable! {
     /// What programs do with a [`Toy`] that is recorded.
-    pub trait ToyCalls for Toy {
+    pub trait ToyCalls for Toy = "toy" of Duration {
         /// See [`Toy::say`].
         fn say(to: ConnId, line: &str as alloc::string::String => &line) -> Result<(), NotOpen>;
     }

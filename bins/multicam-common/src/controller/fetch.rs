@@ -439,5 +439,5 @@ fn free_space(_: &Path) -> Option<u64> {
 const CONNECT: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(500);
 const HEAD: usize = 16 << 10;
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 512 << 10;
 const BLOCKS: usize = 4;

@@ -1,7 +1,7 @@
 //! The server in recordings ([`machine::record`]).
 
-use machine::record::{Field, Fields, Line, Recordable, Unreadable, Written, write_word};
-use machine::{ConnId, Instant};
+use machine::ConnId;
+use machine::record::{Field, Fields, Line, Unreadable, Written, write_word};
 
 use super::Server;
 use crate::codec::{Checksum, Resync};
@@ -9,24 +9,11 @@ use crate::config::{Access, Password, ServerConfig, ValueSource};
 use crate::extension::PipelineState;
 use crate::settings::{Clamp, SettingsBlock};
 
-/// With a source of the program's own, [`ValueSource::Custom`], recordings can be written but not played.
-impl Recordable for Server {
-    const NAME: &'static str = "camera";
-
-    type Config = ServerConfig;
-
-    fn from_config(config: ServerConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`Server`] that is recorded.
-    pub trait ServerCalls for Server {
+    ///
+    /// With a source of the program's own, [`ValueSource::Custom`], recordings can be written but not played.
+    pub trait ServerCalls for Server = "camera" of ServerConfig {
         /// See [`Server::verified`].
         fn verified[now](conn: ConnId, right: bool) -> ();
         /// See [`Server::apply_settings`].

@@ -1,29 +1,14 @@
 //! The wall clock server in recordings ([`machine::record`]).
 
-use machine::Instant;
-use machine::record::{Field, Fields, Line, Recordable, Unreadable, Written};
+use machine::record::{Field, Fields, Line, Unreadable, Written};
 
 use super::{WallClock, WcServer};
 use crate::config::{RateLimit, WcServerConfig};
 use crate::message::{MaxFreqError, Precision};
 
-impl Recordable for WcServer {
-    const NAME: &'static str = "css-wall-clock";
-
-    type Config = WcServerConfig;
-
-    fn from_config(config: WcServerConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`WcServer`] that is recorded.
-    pub trait WcCalls for WcServer {
+    pub trait WcCalls for WcServer = "css-wall-clock" of WcServerConfig {
         /// See [`WcServer::set_wall_clock`].
         fn set_wall_clock(wall: WallClock) -> ();
     }

@@ -4,7 +4,7 @@
 //! A machine's outputs are a function of its configuration and of what it is told (the conformance suite sees to it), so a
 //! recording of these is a whole report of a fault. [`Recorded`] is a machine around a machine, for a program to give to
 //! its driver; [`Player`] plays back. What programs do with a machine besides, by local calls, is told to it as well: the
-//! crate of a machine declares these calls with [`local_calls!`](crate::local_calls). `Recorded` lends the machine for
+//! crate of a machine declares these calls with [`recordable!`](crate::recordable). `Recorded` lends the machine for
 //! reading only, so that a call which changes it and is not recorded does not compile.
 //!
 //! # Lines
@@ -85,7 +85,7 @@ pub trait Sink: Send {
 /// A machine, and a recording of it if one is wanted. Without one it costs a branch.
 ///
 /// It can be looked at as the machine can; local calls that change it are methods of a trait that
-/// [`local_calls!`](crate::local_calls) made for this machine, with the names that they have on it.
+/// [`recordable!`](crate::recordable) made for this machine, with the names that they have on it.
 pub struct Recorded<M> {
     machine: M,
     log: Option<Box<Log>>,
@@ -132,7 +132,7 @@ impl<M: Recordable> Recorded<M> {
         self.log.as_ref().is_some_and(|log| !log.is_over)
     }
 
-    /// The machine for a local call, which has been noted: for [`local_calls!`](crate::local_calls) only. `now`: as the
+    /// The machine for a local call, which has been noted: for [`recordable!`](crate::recordable) only. `now`: as the
     /// call has it, if it has it.
     #[doc(hidden)]
     pub fn noted(&mut self, now: Option<Instant>, name: &str, arguments: impl FnOnce(&mut Line)) -> &mut M {
@@ -274,18 +274,18 @@ impl<M: Debug> Debug for Recorded<M> {
 /// A longer line's memory is given back.
 const MAX_LINE_KEPT: usize = 16 << 10;
 
-/// Declares the local calls of a machine: a trait that [`Recorded`](crate::record::Recorded) of it has, with the machine's
-/// own methods, and `replay_call`, which does what [`local_call`](crate::record::Recordable::local_call) shall.
+/// Makes a machine [`Recordable`](crate::record::Recordable): by what name, what its `new` takes, and its local calls, which
+/// become a trait that [`Recorded`](crate::record::Recorded) of it has, with the machine's own methods.
 ///
 /// `[now]` stands before the arguments of methods that take the time first. An argument is a
 /// [`Field`](crate::record::Field), or one is named that is kept in its place, with the expression that makes the argument
 /// of it:
 ///
 /// ```
-/// use machine::record::{Fields, Recordable, Unreadable};
 /// # use machine::{Input, Instant, Machine, Output, Peer};
 /// # struct Lamp { text: String, on: bool }
 /// # impl Lamp {
+/// #     fn new(on: bool) -> Self { Self { text: String::new(), on } }
 /// #     fn switch(&mut self, now: Instant, on: bool) -> bool { let _ = now; core::mem::replace(&mut self.on, on) }
 /// #     fn label(&mut self, text: &str) { self.text = text.into(); }
 /// # }
@@ -297,31 +297,18 @@ const MAX_LINE_KEPT: usize = 16 << 10;
 /// #     fn poll_timeout(&self) -> Option<Instant> { None }
 /// # }
 ///
-/// machine::local_calls! {
+/// machine::recordable! {
 ///     /// What programs do with a [`Lamp`].
-///     pub trait LampCalls for Lamp {
+///     pub trait LampCalls for Lamp = "lamp" of bool {
 ///         /// Switches it on or off; whether it was on.
 ///         fn switch[now](on: bool) -> bool;
 ///         /// Writes on it.
 ///         fn label(text: &str as String => &text) -> ();
 ///     }
 /// }
-///
-/// impl Recordable for Lamp {
-///     const NAME: &'static str = "lamp";
-///     type Config = bool;
-///
-///     fn from_config(on: bool) -> Self {
-///         Self { text: String::new(), on }
-///     }
-///
-///     fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-///         replay_call(self, now, name, fields)
-///     }
-/// }
 /// ```
 #[macro_export]
-macro_rules! local_calls {
+macro_rules! recordable {
     (@kept $given:ty) => { $given };
     (@kept $given:ty, $kept:ty) => { $kept };
     (@argument $name:ident) => { $name };
@@ -330,7 +317,7 @@ macro_rules! local_calls {
     (@now $now:ident) => { ::core::option::Option::Some($now) };
     (
         $(#[$about:meta])*
-        $vis:vis trait $calls:ident for $machine:ty {
+        $vis:vis trait $calls:ident for $machine:ty = $called:literal of $config:ty {
             $(
                 $(#[$doc:meta])*
                 fn $name:ident $([$now:ident])? (
@@ -351,7 +338,7 @@ macro_rules! local_calls {
             $(
                 fn $name(&mut self, $($now: $crate::Instant,)? $($argument: $given),*) -> $answer {
                     let machine = self.noted(
-                        $crate::local_calls!(@now $($now)?),
+                        $crate::recordable!(@now $($now)?),
                         ::core::stringify!($name),
                         |_line| { $( $crate::record::Written::write(&$argument, _line); )* },
                     );
@@ -360,31 +347,40 @@ macro_rules! local_calls {
             )*
         }
 
-        /// Does what a local call did that was recorded.
-        fn replay_call(
-            machine: &mut $machine,
-            time: $crate::Instant,
-            name: &str,
-            fields: &mut $crate::record::Fields<'_>,
-        ) -> ::core::result::Result<(), $crate::record::Unreadable> {
-            match name {
+        impl $crate::record::Recordable for $machine {
+            const NAME: &'static str = $called;
+
+            type Config = $config;
+
+            fn from_config(config: $config) -> Self {
+                <$machine>::new(config)
+            }
+
+            fn local_call(
+                &mut self,
+                time: $crate::Instant,
+                name: &str,
+                fields: &mut $crate::record::Fields<'_>,
+            ) -> ::core::result::Result<(), $crate::record::Unreadable> {
+                match name {
                 $( ::core::stringify!($name) => {
                     $(
                         let $argument =
-                            <$crate::local_calls!(@kept $given $(, $kept)?) as $crate::record::Field>::read(fields)?;
+                            <$crate::recordable!(@kept $given $(, $kept)?) as $crate::record::Field>::read(fields)?;
                     )*
                     fields.end()?;
                     $( let $now = time; )?
                     let _ = <$machine>::$name(
-                        machine,
+                        self,
                         $($now,)?
-                        $( $crate::local_calls!(@argument $argument $(, $made)?) ),*
+                        $( $crate::recordable!(@argument $argument $(, $made)?) ),*
                     );
                     ::core::result::Result::Ok(())
                 } )*
                 _ => {
                     let _ = time;
                     ::core::result::Result::Err($crate::record::Unreadable::Call)
+                }
                 }
             }
         }

@@ -3,8 +3,8 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
-use machine::record::{Field, Fields, Line, Recordable, Unreadable, Written};
-use machine::{ConnId, Instant};
+use machine::ConnId;
+use machine::record::{Field, Fields, Line, Unreadable, Written};
 
 use super::{DeleteFailed, Device, FileEntry, TakeId};
 use crate::codec::Dialect;
@@ -12,23 +12,9 @@ use crate::config::{ClockSource, DeviceConfig};
 use crate::message::TakeTimes;
 use crate::{FileName, UnixTime};
 
-impl Recordable for Device {
-    const NAME: &'static str = "multicam-device";
-
-    type Config = DeviceConfig;
-
-    fn from_config(config: DeviceConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`Device`] that is recorded.
-    pub trait DeviceCalls for Device {
+    pub trait DeviceCalls for Device = "multicam-device" of DeviceConfig {
         /// See [`Device::set_ntp_server`].
         fn set_ntp_server[now](server: SocketAddr) -> ();
         /// See [`Device::set_battery`].

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use machine::Instant;
-use machine::record::{Field, Fields, Line, Recordable, Unreadable, Written, write_word};
+use machine::record::{Field, Fields, Line, Unreadable, Written, write_word};
 
 use super::{Clip, FileRefusal, MemoryClip, MountId, Server, UdpPorts};
 use crate::auth::Credentials;
@@ -17,25 +17,12 @@ use crate::lab::Fragments;
 use crate::media::{Codec, Packets};
 use crate::sdp::{Attribute, Media};
 
-/// Files up to 8 MiB are in recordings; those of servers that were asked for a longer one can be played up
-/// to there.
-impl Recordable for Server {
-    const NAME: &'static str = "rtsp";
-
-    type Config = ServerConfig;
-
-    fn from_config(config: ServerConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`Server`] that is recorded.
-    pub trait ServerCalls for Server {
+    ///
+    /// Files up to 8 MiB are in recordings; those of servers that were asked for a longer one can be played up
+    /// to there.
+    pub trait ServerCalls for Server = "rtsp" of ServerConfig {
         /// See [`Server::set_udp`].
         fn set_udp(ports: Option<UdpPorts>) -> ();
         /// See [`Server::add_live`].

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use machine::Instant;
-use machine::record::{Field, Fields, Line, Recordable, Unreadable, Written, write_word};
+use machine::record::{Field, Fields, Line, Unreadable, Written, write_word};
 
 use super::{Server, SessionSpec};
 use crate::UsageError;
@@ -12,23 +12,9 @@ use crate::config::ServerConfig;
 use crate::message::SessionId;
 use crate::session::replicated::{Heard, NodeConfig, NodeName, WriteError, WriteToken};
 
-impl Recordable for Server {
-    const NAME: &'static str = "smpte-sessions";
-
-    type Config = ServerConfig;
-
-    fn from_config(config: ServerConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`Server`] that is recorded.
-    pub trait ServerCalls for Server {
+    pub trait ServerCalls for Server = "smpte-sessions" of ServerConfig {
         /// See [`Server::create_session`].
         fn create_session[now](spec: SessionSpec<'_> as KeptSpec => spec.spec()) -> Result<SessionId, UsageError>;
         /// See [`Server::start`].

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use machine::record::{Field, Fields, Line, Recordable, Recorded, Unreadable, Written, write_word};
+use machine::record::{Field, Fields, Line, Recorded, Unreadable, Written, write_word};
 use machine::{Instant, Service};
 
 use super::{TimelineId, TvServer};
@@ -13,23 +13,9 @@ use crate::message::{
 use crate::timeline::TimelineState;
 use crate::{Ratio, UsageError};
 
-impl Recordable for TvServer {
-    const NAME: &'static str = "css-television";
-
-    type Config = TvServerConfig;
-
-    fn from_config(config: TvServerConfig) -> Self {
-        Self::new(config)
-    }
-
-    fn local_call(&mut self, now: Instant, name: &str, fields: &mut Fields<'_>) -> Result<(), Unreadable> {
-        replay_call(self, now, name, fields)
-    }
-}
-
-machine::local_calls! {
+machine::recordable! {
     /// What programs do with a [`TvServer`] that is recorded.
-    pub trait TvCalls for TvServer {
+    pub trait TvCalls for TvServer = "css-television" of TvServerConfig {
         /// See [`TvServer::set_cii`].
         fn set_cii[now](cii: CiiMessage) -> Result<(), UsageError>;
         /// See [`TvServer::push_cii`].
