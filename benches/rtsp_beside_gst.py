@@ -2,11 +2,12 @@
 """Measures rtsp-server beside GStreamer's server and a plain loop of sends (rtsp-floor), each with the same film, in turns.
 
     cargo build --release -p rtsp-programs -p benches
-    python3 benches/rtsp_beside_gst.py [h264-udp] [jpeg-udp] [h264-tcp] [--rounds 4] [--seconds 8] [--poll MS] [--joined] [--bin target/release]
+    python3 benches/rtsp_beside_gst.py [h264-udp] [jpeg-udp] [h264-tcp] [--rounds 4] [--seconds 8] [--poll MS] [--joined] [--bin target/release] [--json]
 
 Needs what scripts/install-peers.sh installs. Each line of a round says the server's own processor time for a megabit that
 was delivered, and whether all of it was: the least and most frames a second that a reader got, and lost packets. At the
-end: the median of the rounds, and the median of the ratios within a round.
+end: the median of the rounds, and the median of the ratios within a round. With --json the last round as one JSON object,
+for the report of this package; without GStreamer's server the two others alone.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -72,18 +74,33 @@ def measure(options, entrant, film, codec, readers, transport):
         load += ["--readers", str(readers), "--transport", transport, "--seconds", str(options.seconds)]
         load += ["--poll", str(options.poll)] if options.poll else []
         load += ["--joined"] if options.joined else []
+        load += ["--json"]
         limit = options.seconds + 30
         done = subprocess.run(load, check=True, stdout=subprocess.PIPE, text=True, timeout=limit)
         result = json.loads(done.stdout)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        if entrant != "gst":
+            raise
+        say(options, f"{entrant}: no result, {error}")
+        return None
     finally:
         server.kill()
         server.wait()
-    print(
+    say(
+        options,
         f"{entrant:8} {result['cpu_us_per_mbit']:7.1f} us/Mbit  {result['mbit_per_second'] / readers:5.2f} Mbit/s each, "
         f"{result['fps_min']:.2f} to {result['fps_max']:.2f} frames/s, {result['lost']} lost",
-        flush=True,
     )
-    return result["cpu_us_per_mbit"]
+    return result
+
+
+def say(options, line):
+    print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+def has_gst():
+    found = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    return subprocess.run(["/usr/bin/python3", "-c", found], stderr=subprocess.DEVNULL).returncode == 0
 
 
 def main():
@@ -96,10 +113,13 @@ def main():
     parser.add_argument("--films", help="a folder that keeps the films for the next time")
     parser.add_argument("--bin", default="target/release")
     parser.add_argument("--server", help="instead of rtsp-server of that folder")
+    parser.add_argument("--json", action="store_true", help="the last round as one JSON object")
     options = parser.parse_args()
     options.server = options.server or f"{options.bin}/rtsp-server"
+    entrants = ["genlock", "floor"] + (["gst"] if has_gst() else [])
     with tempfile.TemporaryDirectory() as own:
         folder = options.films or own
+        os.makedirs(folder, exist_ok=True)
         films = {}
         for case in options.cases:
             codec, readers, transport = CASES[case]
@@ -108,13 +128,20 @@ def main():
                 films[codec] = film(folder, codec, int(options.seconds) + 25)
             rounds = []
             for n in range(options.rounds):
-                print(f"-- {case}, {readers} readers, round {n + 1}, load {os.getloadavg()[0]:.1f}")
-                turn = {e: measure(options, e, films[codec], codec, readers, transport) for e in ["genlock", "gst", "floor"]}
-                rounds.append(turn)
-            median = {e: statistics.median(r[e] for r in rounds) for e in rounds[0]}
-            said = ", ".join(f"{e} {value:.0f}" for e, value in median.items())
-            ratio = {e: statistics.median(r["genlock"] / r[e] for r in rounds) for e in ["gst", "floor"]}
-            print(f"== {case}: us/Mbit {said}; genlock is {ratio['gst']:.2f} of gst, {ratio['floor']:.2f} of the floor")
+                say(options, f"-- {case}, {readers} readers, round {n + 1}, load {os.getloadavg()[0]:.1f}")
+                turn = {e: measure(options, e, films[codec], codec, readers, transport) for e in entrants}
+                turn = {e: result for e, result in turn.items() if result}
+                rounds.append({e: result["cpu_us_per_mbit"] for e, result in turn.items()})
+            said, ratios = [], []
+            for e in entrants:
+                ended = [r for r in rounds if e in r]
+                said.append(f"{e} {statistics.median(r[e] for r in ended):.0f}" if ended else f"{e} never ended")
+                if ended and e != "genlock":
+                    ratios.append(f"{statistics.median(r['genlock'] / r[e] for r in ended):.2f} of {e}")
+            say(options, f"== {case}: us/Mbit {', '.join(said)}; genlock is {', '.join(ratios)}")
+    if options.json:
+        prefix = {"genlock": "", "floor": "floor_", "gst": "gst_"}
+        print(json.dumps({prefix[e] + key: value for e, result in turn.items() for key, value in result.items()}))
 
 
 main()

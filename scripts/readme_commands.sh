@@ -48,7 +48,7 @@ run_page() { # file
                     echo "-- not run ($skip): $command"
                     continue
                 fi
-                echo "-- $command"
+                printf -- '-- %s (%ss)\n' "$command" "$SECONDS"
                 if [ -n "$serves" ]; then
                     run_server "$command" "$serves"
                 else

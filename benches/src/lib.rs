@@ -34,8 +34,22 @@ pub use member::Member;
 pub use random::Random;
 pub use usage::Usage;
 
+use serde_json::Value;
+
 /// The value below which `part` (0 to 1) of the sorted values lie.
 pub fn percentile<T: Copy + Default>(sorted: &[T], part: f64) -> T {
     let last = sorted.len().saturating_sub(1);
     sorted.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
+}
+
+/// What a load program prints: one JSON object on a line where `json` is asked for, else a line for each of its members.
+pub fn told(report: &Value, json: bool) -> String {
+    if json {
+        return report.to_string();
+    }
+    let lines = report.as_object().into_iter().flatten().map(|(key, value)| match value.as_f64() {
+        Some(number) if !value.is_u64() => format!("{key:30} {number:.3}"),
+        _ => format!("{key:30} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

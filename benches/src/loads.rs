@@ -1,16 +1,39 @@
 //! What is measured of whole programs: a load program each, which starts the server and prints one JSON object.
 
-/// One load: a command, and which of its figures to show.
+/// One load: who bears it, and what is told of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// What is measured.
     pub what: &'static str,
-    /// The load program and its arguments. `{bin}` stands for the folder of the built programs.
+    /// The load program and its arguments, with our server. `{bin}` stands for the folder of the built programs, `{root}`
+    /// for the workspace's.
     pub command: &'static [&'static str],
-    /// Figures to show: key in the object, heading, decimal places.
+    /// Others under the same load.
+    pub peers: &'static [Peer],
+    /// What is told.
     pub figures: &'static [Figure],
     /// The same with ever more clients: option that counts them, and the figure to draw.
     pub growth: Option<Growth>,
+}
+
+/// A server beside ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is measured.
+    pub run: PeerRun,
+    /// Prints the peer's version, and fails where there is no such peer. Empty: it is our own, and is there.
+    pub version: &'static [&'static str],
+}
+
+/// How a peer is measured.
+#[derive(Clone, Copy, Debug)]
+pub enum PeerRun {
+    /// The load program measures it in turns with ours, and tells of it in keys that begin so.
+    Within(&'static str),
+    /// A run of its own after ours.
+    After(&'static [&'static str]),
 }
 
 /// One figure of a load's result.
@@ -22,6 +45,8 @@ pub struct Figure {
     pub heading: &'static str,
     /// Decimal places.
     pub places: usize,
+    /// Whether ours in parts of a peer's is told.
+    pub ratio: bool,
 }
 
 /// How a load is made to grow.
@@ -29,6 +54,8 @@ pub struct Figure {
 pub struct Growth {
     /// The option that takes the number of clients.
     pub option: &'static str,
+    /// What is added to the command.
+    pub more: &'static [&'static str],
     /// The figure that is drawn over it.
     pub figure: Figure,
     /// Name of the plot's file.
@@ -39,7 +66,12 @@ pub struct Growth {
 pub const CLIENTS: [u32; 5] = [1, 10, 100, 1000, 5000];
 
 const fn figure(key: &'static str, heading: &'static str, places: usize) -> Figure {
-    Figure { key, heading, places }
+    Figure { key, heading, places, ratio: false }
+}
+
+/// A figure that is compared.
+const fn compared(key: &'static str, heading: &'static str, places: usize) -> Figure {
+    Figure { key, heading, places, ratio: true }
 }
 
 const TIMECODE: &[Figure] = &[
@@ -47,7 +79,7 @@ const TIMECODE: &[Figure] = &[
     figure("drift_ms", "drift, ms", 2),
     figure("deviation_p50_ms", "late, half, ms", 2),
     figure("deviation_p99_ms", "late, 99 %, ms", 2),
-    figure("cpu_us_per_update", "CPU an update, µs", 2),
+    compared("cpu_us_per_update", "CPU an update, µs", 2),
     figure("resident_mib", "memory, MiB", 1),
 ];
 
@@ -57,9 +89,7 @@ const CAMERA: &[Figure] = &[
     figure("deviation_p50_ms", "period off by, half, ms", 2),
     figure("deviation_p99_ms", "period off by, 99 %, ms", 2),
     figure("deviation_p99_9_ms", "period off by, 99.9 %, ms", 2),
-    figure("floor_deviation_p99_9_ms", "the same of a plain loop of writes, ms", 2),
-    figure("cpu_us_per_frame", "CPU a frame, µs", 2),
-    figure("floor_cpu_us_per_frame", "the same of the loop, µs", 2),
+    compared("cpu_us_per_frame", "CPU a frame, µs", 2),
     figure("cores", "cores", 3),
     figure("resident_mib", "memory, MiB", 1),
 ];
@@ -68,9 +98,16 @@ const STREAM: &[Figure] = &[
     figure("mbit_per_second", "delivered, Mbit/s", 0),
     figure("fps_min", "least that a reader got, frames/s", 2),
     figure("lost", "packets lost", 0),
-    figure("cpu_us_per_mbit", "CPU a delivered Mbit, µs", 0),
+    compared("cpu_us_per_mbit", "CPU a delivered Mbit, µs", 0),
     figure("cpu_percent", "CPU, % of a core", 0),
     figure("resident_kib_per_reader", "memory a reader, KiB", 1),
+];
+
+/// Of a film that each server reads from its own file.
+const FILM: &[Figure] = &[
+    figure("fps_min", "least that a reader got, frames/s", 2),
+    figure("lost", "packets lost", 0),
+    compared("cpu_us_per_mbit", "CPU a delivered Mbit, µs", 0),
 ];
 
 const STARTS: &[Figure] = &[
@@ -87,34 +124,86 @@ const TRANSFER: &[Figure] = &[
     figure("controller_mib", "controller's memory at most, MiB", 1),
 ];
 
+const REPLIES: &[Figure] = &[
+    compared("replies_per_second", "replies a second", 0),
+    figure("cpu_us_per_reply", "CPU a reply, µs", 2),
+];
+
+const PUSH: &[Figure] = &[
+    figure("last_client_p50_ms", "to the last, half, ms", 1),
+    figure("last_client_p99_ms", "to the last, 99 %, ms", 1),
+    compared("cpu_us_per_message", "CPU a message, µs", 1),
+];
+
+const FLOOR: &str = "plain loop";
+
+/// A plain loop that the load program measures in turns with ours.
+const fn floor_within(prefix: &'static str) -> Peer {
+    Peer { name: FLOOR, run: PeerRun::Within(prefix), version: &[] }
+}
+
+/// A plain loop as a program.
+const fn floor(command: &'static [&'static str]) -> Peer {
+    Peer { name: FLOOR, run: PeerRun::After(command), version: &[] }
+}
+
+const GSTREAMER: Peer = Peer {
+    name: "gst-rtsp-server",
+    run: PeerRun::Within("gst_"),
+    version: &[
+        "/usr/bin/python3",
+        "-c",
+        "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; \
+         print('.'.join(map(str, Gst.version()[:3])))",
+    ],
+};
+
+const PYDVBCSS: Peer = Peer {
+    name: "pydvbcss",
+    run: PeerRun::After(&[
+        "env",
+        "PYENV_VERSION=2.7.18",
+        "PYTHONPATH={root}/target/peers/pydvbcss",
+        "{bin}/css-load",
+        "wall-clock",
+        "--server",
+        "{root}/benches/pydvbcss_wall_clock.py",
+    ]),
+    version: &[
+        "env",
+        "PYENV_VERSION=2.7.18",
+        "PYTHONPATH={root}/target/peers/pydvbcss",
+        "python2.7",
+        "-c",
+        "import pkg_resources; print(pkg_resources.get_distribution('pydvbcss').version)",
+    ],
+};
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
         what: "timecode session, 100 clients, 30 frames/s",
-        command: &["smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "100"],
+        command: &["{bin}/smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "100"],
+        peers: &[floor(&["{bin}/smpte-load", "--spawn", "{bin}/smpte-floor", "--clients", "100"])],
         figures: TIMECODE,
         growth: Some(Growth {
             option: "--clients",
+            more: &[],
             figure: figure("cpu_us_per_update", "CPU an update, µs", 2),
             file: "timecode-clients.svg",
         }),
     },
     Load {
         what: "timecode session, 1000 clients, 30 frames/s",
-        command: &["smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "1000"],
-        figures: TIMECODE,
-        growth: None,
-    },
-    Load {
-        what: "the same from a plain loop of writes",
-        command: &["smpte-load", "--spawn", "{bin}/smpte-floor", "--clients", "1000"],
+        command: &["{bin}/smpte-load", "--spawn", "{bin}/smpte-server", "--clients", "1000"],
+        peers: &[floor(&["{bin}/smpte-load", "--spawn", "{bin}/smpte-floor", "--clients", "1000"])],
         figures: TIMECODE,
         growth: None,
     },
     Load {
         what: "ten timecode sessions, 1000 clients, 59.94 frames/s",
         command: &[
-            "smpte-load",
+            "{bin}/smpte-load",
             "--spawn",
             "{bin}/smpte-server",
             "--clients",
@@ -124,81 +213,151 @@ pub const ALL: &[Load] = &[
             "--rate",
             "59.94",
         ],
+        peers: &[],
         figures: TIMECODE,
         growth: None,
     },
     Load {
         what: "camera telemetry, 500 clients, 24 frames/s",
-        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "500", "--floor"],
+        command: &["{bin}/camera-load", "--spawn", "{bin}/camera-server", "--floor", "--clients", "500"],
+        peers: &[floor_within("floor_")],
         figures: CAMERA,
         growth: None,
     },
     Load {
         what: "camera telemetry, 1000 clients, 24 frames/s",
-        command: &["camera-load", "--spawn", "{bin}/camera-server", "--clients", "1000", "--floor"],
+        command: &["{bin}/camera-load", "--spawn", "{bin}/camera-server", "--floor", "--clients", "1000"],
+        peers: &[floor_within("floor_")],
         figures: CAMERA,
         growth: Some(Growth {
             option: "--clients",
+            more: &[],
             figure: figure("cpu_us_per_frame", "CPU a frame, µs", 2),
             file: "camera-clients.svg",
         }),
     },
     Load {
         what: "H.264 of 4 Mbit/s over UDP, 100 readers",
-        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "100"],
-        figures: STREAM,
-        growth: None,
-    },
-    Load {
-        what: "the same from a plain loop of sends",
-        command: &["rtsp-load", "--spawn", "{bin}/rtsp-floor", "--readers", "100"],
-        figures: STREAM,
-        growth: None,
-    },
-    Load {
-        what: "H.264 of 4 Mbit/s over TCP, 100 readers",
-        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "100", "--transport", "tcp"],
-        figures: STREAM,
+        command: &[
+            "python3",
+            "{root}/benches/rtsp_beside_gst.py",
+            "h264-udp",
+            "--rounds",
+            "1",
+            "--films",
+            "{bin}/films",
+            "--bin",
+            "{bin}",
+        ],
+        peers: &[floor_within("floor_"), GSTREAMER],
+        figures: FILM,
         growth: None,
     },
     Load {
         what: "JPEG of 13.5 Mbit/s over UDP, 25 readers",
         command: &[
-            "rtsp-load",
-            "--spawn",
-            "{bin}/rtsp-server",
-            "--readers",
-            "25",
-            "--film",
-            "mjpeg",
-            "--mbit",
-            "13.5",
+            "python3",
+            "{root}/benches/rtsp_beside_gst.py",
+            "jpeg-udp",
+            "--rounds",
+            "1",
+            "--films",
+            "{bin}/films",
+            "--bin",
+            "{bin}",
         ],
-        figures: STREAM,
+        peers: &[floor_within("floor_"), GSTREAMER],
+        figures: FILM,
+        growth: None,
+    },
+    Load {
+        what: "H.264 of 4 Mbit/s over TCP, 20 readers",
+        command: &[
+            "python3",
+            "{root}/benches/rtsp_beside_gst.py",
+            "h264-tcp",
+            "--rounds",
+            "1",
+            "--films",
+            "{bin}/films",
+            "--bin",
+            "{bin}",
+        ],
+        peers: &[floor_within("floor_"), GSTREAMER],
+        figures: FILM,
         growth: None,
     },
     Load {
         what: "H.264 of 1 Mbit/s over UDP, 1000 readers",
-        command: &["rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "1000", "--mbit", "1"],
+        command: &["{bin}/rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "1000", "--mbit", "1"],
+        peers: &[],
         figures: STREAM,
-        growth: None,
+        growth: Some(Growth {
+            option: "--readers",
+            more: &["--mbit", "0.2"],
+            figure: figure("cpu_us_per_mbit", "CPU a delivered Mbit, µs, film of 0.2 Mbit/s", 0),
+            file: "rtsp-readers.svg",
+        }),
     },
     Load {
         what: "planned start of 2 recording devices",
-        command: &["multicam-load", "--bin", "{bin}", "start", "--devices", "2"],
+        command: &["{bin}/multicam-load", "--bin", "{bin}", "start", "--devices", "2"],
+        peers: &[],
         figures: STARTS,
         growth: None,
     },
     Load {
         what: "planned start of 50 recording devices",
-        command: &["multicam-load", "--bin", "{bin}", "start", "--devices", "50", "--lead-ms", "1500"],
+        command: &["{bin}/multicam-load", "--bin", "{bin}", "start", "--devices", "50", "--lead-ms", "1500"],
+        peers: &[],
         figures: STARTS,
         growth: None,
     },
     Load {
         what: "a recording of 1 GiB, in memory",
-        command: &["multicam-load", "--bin", "{bin}", "transfer"],
+        command: &["{bin}/multicam-load", "--bin", "{bin}", "transfer"],
+        peers: &[],
         figures: TRANSFER,
+        growth: None,
+    },
+    Load {
+        what: "wall clock, one request at a time",
+        command: &["{bin}/css-load", "wall-clock", "--server", "{bin}/wall-clock-server"],
+        peers: &[floor_within("minimal_"), PYDVBCSS],
+        figures: REPLIES,
+        growth: None,
+    },
+    Load {
+        what: "wall clock, 16 requests under way",
+        command: &[
+            "{bin}/css-load",
+            "wall-clock",
+            "--server",
+            "{bin}/wall-clock-server",
+            "--under-way",
+            "16",
+        ],
+        peers: &[floor_within("minimal_")],
+        figures: REPLIES,
+        growth: None,
+    },
+    Load {
+        what: "changes of a timeline to 500 companions",
+        command: &["{bin}/css-load", "push", "--clients", "500"],
+        peers: &[floor_within("minimal_")],
+        figures: PUSH,
+        growth: Some(Growth {
+            option: "--clients",
+            more: &[],
+            figure: figure("cpu_us_per_message", "CPU a message, µs", 1),
+            file: "companions.svg",
+        }),
+    },
+    Load {
+        what: "changes of content to 500 companions",
+        command: &["{bin}/css-load", "push", "--clients", "500", "--door", "cii"],
+        peers: &[floor_within("minimal_")],
+        figures: PUSH,
         growth: None,
     },
 ];

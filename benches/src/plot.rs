@@ -9,8 +9,9 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 45.0;
 
-/// An SVG of `points` (both axes above zero) with a title and the names of the axes.
+/// An SVG of `points` with a title and the names of the axes. What is not above zero has no place on it.
 pub fn log_log(title: &str, x_name: &str, y_name: &str, points: &[(f64, f64)]) -> String {
+    let points: Vec<(f64, f64)> = points.iter().copied().filter(|&(x, y)| x > 0.0 && y > 0.0).collect();
     let (x_low, x_high) = decades(points.iter().map(|p| p.0));
     let (y_low, y_high) = decades(points.iter().map(|p| p.1));
     let place = |value: f64, low: i32, high: i32, from: f64, to: f64| {
@@ -51,7 +52,7 @@ pub fn log_log(title: &str, x_name: &str, y_name: &str, points: &[(f64, f64)]) -
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#1668b8\" stroke-width=\"2\"/>",
         line.join(" ")
     );
-    for point in points {
+    for point in &points {
         let (px, py) = (x(point.0), y(point.1));
         let _ = writeln!(
             svg,
@@ -96,5 +97,6 @@ mod tests {
     #[test]
     fn nothing_is_drawn_of_nothing() {
         assert!(log_log("t", "x", "y", &[]).contains("points=\"\""));
+        assert!(log_log("t", "x", "y", &[(1.0, 0.0), (0.0, 1.0)]).contains("points=\"\""));
     }
 }

@@ -74,7 +74,7 @@ fn main() -> Result<()> {
     if options.floor {
         report.put_all("floor_", floor(&options, turns)?);
     }
-    println!("{}", if options.json { report.to_json() } else { report.to_lines() });
+    println!("{}", benches::told(&report.0.into(), options.json));
     Ok(())
 }
 

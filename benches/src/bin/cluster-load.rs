@@ -61,6 +61,9 @@ struct Options {
     /// Clients whose server is killed
     #[arg(long, default_value_t = 20)]
     followers: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> Result<()> {
@@ -71,8 +74,9 @@ fn main() -> Result<()> {
     );
     let rate: Rate = options.rate.parse().with_context(|| format!("--rate: '{}'", options.rate))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(4).build()?;
+    let json = options.json;
     let report = LocalSet::new().block_on(&runtime, run(options, rate))?;
-    println!("{report:#}");
+    println!("{}", benches::told(&report, json));
     Ok(())
 }
 

@@ -20,19 +20,25 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(version)]
 struct Options {
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Replies a second of a wall clock server, beside a minimal receive-reply loop, with 1 and 16 requests under way
+    /// Replies a second of a wall clock server, beside a minimal receive-reply loop
     WallClock {
         /// Program to start as the server
         #[arg(long, value_name = "PROGRAM", default_value = "target/release/wall-clock-server")]
         server: String,
+        /// Requests under way
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+        under_way: u16,
         /// How long to measure, in seconds
-        #[arg(long, default_value_t = 20.0)]
+        #[arg(long, default_value_t = 10.0)]
         seconds: f64,
     },
     /// How long a change takes to reach the last of many companions
@@ -132,8 +138,11 @@ enum What {
 }
 
 fn main() -> Result<()> {
-    let report = match Options::parse().what {
-        What::WallClock { server, seconds } => css::wall_clock(&server, seconds)?,
+    let Options { json, what } = Options::parse();
+    let report = match what {
+        What::WallClock { server, under_way, seconds } => {
+            css::wall_clock(&server, under_way.into(), seconds)?
+        }
         What::Push { door, clients, seconds } => css::push(door, clients, seconds)?,
         What::Idle { clients } => css::idle(clients)?,
         What::Accuracy { server, client, algorithm, seconds, idle, plot } => {
@@ -148,6 +157,6 @@ fn main() -> Result<()> {
         What::Television { period_ms } => return css::serve_television(period_ms),
         What::MinimalTelevision { door, clients } => return css::minimal_television(door, clients),
     };
-    println!("{report:#}");
+    println!("{}", benches::told(&report, json));
     Ok(())
 }

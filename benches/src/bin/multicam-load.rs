@@ -99,11 +99,7 @@ fn main() -> Result<()> {
         What::Kill { mib, dir, kills, seed } => multicam::kills(&programs, &dir, mib, kills, seed)?,
         What::PlainServer { file } => return multicam::plain_server(&file),
     };
-    if json {
-        println!("{report}");
-    } else {
-        println!("{report:#}");
-    }
+    println!("{}", benches::told(&report, json));
     Ok(())
 }
 

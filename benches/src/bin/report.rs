@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use benches::contest::{Contest, Spread};
-use benches::loads::{self, Figure, Load};
+use benches::loads::{self, Growth, Load, Peer, PeerRun};
 use benches::{contests, plot};
 use clap::Parser;
 use serde_json::Value;
@@ -50,19 +50,22 @@ fn main() -> Result<()> {
         processor()
     );
     codecs(&options, &mut report);
+    save(&options, &report)?;
     if !options.no_loads {
         programs(&options, &mut report)?;
     }
-    match &options.out {
-        None => print!("{report}"),
-        Some(folder) => {
-            let file = folder.join("measured.md");
-            std::fs::write(&file, report)
-                .with_context(|| format!("--out: cannot write {}", file.display()))?;
-            println!("{}", file.display());
-        }
+    save(&options, &report)?;
+    if options.out.is_none() {
+        print!("{report}");
     }
     Ok(())
+}
+
+/// Writes what there is so far: measuring all takes a quarter of an hour.
+fn save(options: &Options, report: &str) -> Result<()> {
+    let Some(folder) = &options.out else { return Ok(()) };
+    let file = folder.join("measured.md");
+    std::fs::write(&file, report).with_context(|| format!("--out: cannot write {}", file.display()))
 }
 
 /// Codecs and arithmetic, in this process.
@@ -101,99 +104,217 @@ fn programs(options: &Options, report: &mut String) -> Result<()> {
     if loads.is_empty() {
         return Ok(());
     }
-    let bin = build()?;
-    report.push_str("\n## Programs under load\n\nFrom the same machine: median (least to most) of runs.\n");
+    let runner = Runner::build(options.seconds)?;
+    report.push_str(
+        "\n## Programs under load\n\nServers and their clients on the same machine: median (least to most) of runs in turns. \
+         A plain loop is the least that any such server can do: it writes the same bytes at the same times, and nothing else.\n",
+    );
     for load in &loads {
-        let mut results = Vec::new();
-        for _ in 0..options.rounds {
-            results.push(run(load, &bin, options.seconds, None)?);
-        }
-        let _ = write!(report, "\n**{}**", load.what);
-        let _ = writeln!(
-            report,
-            ": `target/release/{}`\n",
-            load.command.join(" ").replace("{bin}", "target/release")
-        );
-        report.push_str("| | |\n|---|---|\n");
-        for figure in load.figures {
-            let _ = writeln!(report, "| {} | {} |", figure.heading, spread(&results, figure));
-        }
+        under_load(load, &runner, options.rounds, report);
+        save(options, report)?;
     }
     if options.no_growth {
         return Ok(());
     }
     report.push_str("\n## How cost grows\n");
     for load in loads {
-        let Some(growth) = load.growth else { continue };
-        let mut points = Vec::new();
-        for clients in loads::CLIENTS {
-            let result = run(load, &bin, options.seconds, Some((growth.option, clients)))?;
-            if let Some(value) = result.get(growth.figure.key).and_then(Value::as_f64) {
-                points.push((f64::from(clients), value));
-            }
-        }
-        if let Some(folder) = &options.out {
-            let svg = plot::log_log(load.what, "clients", growth.figure.heading, &points);
-            std::fs::write(folder.join(growth.file), svg)?;
-            let _ = writeln!(
-                report,
-                "\n![{}: {} over clients]({})",
-                load.what, growth.figure.heading, growth.file
-            );
-        }
-        let _ = writeln!(report, "\n{}, {}:\n", load.what, growth.figure.heading);
-        for (clients, value) in points {
-            let _ = writeln!(report, "* {clients} clients: {value:.*}", growth.figure.places);
+        if let Some(growth) = load.growth {
+            grow(load, &growth, &runner, options.out.as_deref(), report)?;
+            save(options, report)?;
         }
     }
     Ok(())
 }
 
-/// Builds every program, and tells where they are.
-fn build() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
-    let built = Command::new("cargo")
-        .current_dir(root)
-        .args(["build", "--release", "--quiet", "--workspace", "--bins"])
-        .status()
-        .context("cargo")?;
-    ensure!(built.success(), "the programs cannot be built");
-    let this = std::env::current_exe()?;
-    Ok(this.parent().context("target/release")?.to_owned())
+/// One load: ours and its peers in turns, a column each.
+fn under_load(load: &Load, runner: &Runner, rounds: u32, report: &mut String) {
+    let mut absent = String::new();
+    let mut columns = vec![("genlock".to_owned(), Vec::new())];
+    let mut peers = Vec::new();
+    for peer in load.peers {
+        match runner.version(peer) {
+            Ok(version) => {
+                columns.push((format!("{} {version}", peer.name).trim_end().to_owned(), Vec::new()));
+                peers.push(peer);
+            }
+            Err(e) => {
+                let _ = writeln!(absent, "\n{}: not measured, {e:#}.", peer.name);
+            }
+        }
+    }
+    for _ in 0..rounds {
+        let ours = runner.run(load.command, &[]);
+        for (column, peer) in columns[1..].iter_mut().zip(&peers) {
+            column.1.push(match (peer.run, &ours) {
+                (PeerRun::Within(prefix), Some(ours)) => Some(within(ours, prefix)),
+                (PeerRun::Within(_), None) => None,
+                (PeerRun::After(command), _) => runner.run(command, &[]),
+            });
+        }
+        columns[0].1.push(ours);
+    }
+    let _ = writeln!(report, "\n### {}\n\n`{}`\n", capital(load.what), runner.shown(load.command));
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let _ = writeln!(report, "| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+    let of = |results: &[Option<Outcome>], key: &str| -> Vec<Option<f64>> {
+        results.iter().map(|result| result.as_ref()?.get(key)?.as_f64()).collect()
+    };
+    let ours = &columns[0].1;
+    for figure in load.figures {
+        let cells: Vec<String> =
+            columns.iter().map(|(_, results)| told(&of(results, figure.key), figure.places)).collect();
+        let _ = writeln!(report, "| {} | {} |", figure.heading, cells.join(" | "));
+        if figure.ratio && columns.len() > 1 {
+            let mine = of(ours, figure.key);
+            let cells: Vec<String> = columns[1..]
+                .iter()
+                .map(|(_, results)| {
+                    let theirs = of(results, figure.key);
+                    let ratios: Vec<_> = mine.iter().zip(theirs).map(|(a, b)| Some((*a)? / b?)).collect();
+                    told(&ratios, 2)
+                })
+                .collect();
+            let _ = writeln!(report, "| genlock's, in parts of the peer's | | {} |", cells.join(" | "));
+        }
+    }
+    report.push_str(&absent);
 }
 
-fn run(
+/// A load with ever more clients.
+fn grow(
     load: &Load,
-    bin: &Path,
-    seconds: f64,
-    clients: Option<(&str, u32)>,
-) -> Result<BTreeMap<String, Value>> {
-    let folder = bin.to_str().context("the path of the programs is not UTF-8")?;
-    let mut words: Vec<String> = load.command.iter().map(|word| word.replace("{bin}", folder)).collect();
-    if let Some((option, count)) = clients {
-        let at = words.iter().position(|word| word == option).context("the load has no such option")?;
-        words[at + 1] = count.to_string();
+    growth: &Growth,
+    runner: &Runner,
+    out: Option<&Path>,
+    report: &mut String,
+) -> Result<()> {
+    let mut points = Vec::new();
+    for clients in loads::CLIENTS {
+        let clients_told = clients.to_string();
+        let more = [&[growth.option, clients_told.as_str()], growth.more].concat();
+        let result = runner.run(load.command, &more);
+        if let Some(value) = result.and_then(|result| result.get(growth.figure.key)?.as_f64()) {
+            points.push((f64::from(clients), value));
+        }
     }
-    eprintln!("{}", words.join(" "));
-    let output = Command::new(bin.join(&words[0]))
-        .args(&words[1..])
-        .args(["--json", "--seconds", &seconds.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| words[0].clone())?;
-    ensure!(output.status.success(), "{} failed", words.join(" "));
-    serde_json::from_slice(&output.stdout).with_context(|| format!("what {} printed", words[0]))
+    let heading = growth.figure.heading;
+    if let Some(folder) = out {
+        let svg = plot::log_log(load.what, "clients", heading, &points);
+        std::fs::write(folder.join(growth.file), svg)?;
+        let _ = writeln!(report, "\n![{}: {heading} over clients]({})", load.what, growth.file);
+    }
+    let _ = writeln!(report, "\n{}, {heading}:\n", capital(load.what));
+    for (clients, value) in points {
+        let _ = writeln!(report, "* {clients} clients: {value:.*}", growth.figure.places);
+    }
+    Ok(())
 }
 
-fn spread(results: &[BTreeMap<String, Value>], figure: &Figure) -> String {
-    let mut values: Vec<f64> = results.iter().filter_map(|r| r.get(figure.key)?.as_f64()).collect();
-    values.sort_by(f64::total_cmp);
-    let at = |part| benches::percentile(&values, part);
-    match values.len() {
-        0 => "not measured".into(),
-        1 => format!("{:.*}", figure.places, at(0.0)),
-        _ => format!("{:.p$} ({:.p$} to {:.p$})", at(0.5), at(0.0), at(1.0), p = figure.places),
+/// What a load program printed: one JSON object.
+type Outcome = BTreeMap<String, Value>;
+
+/// What the keys with this prefix say.
+fn within(outcome: &Outcome, prefix: &str) -> Outcome {
+    let named =
+        outcome.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
+    named.collect()
+}
+
+/// Runs load programs.
+struct Runner {
+    root: String,
+    bin: String,
+    seconds: String,
+}
+
+impl Runner {
+    /// Builds every program, and knows where they are.
+    fn build(seconds: f64) -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+        let built = Command::new("cargo")
+            .current_dir(root)
+            .args(["build", "--release", "--quiet", "--workspace", "--bins"])
+            .status()
+            .context("cargo")?;
+        ensure!(built.success(), "the programs cannot be built");
+        let this = std::env::current_exe()?;
+        let bin = this.parent().context("target/release")?;
+        let text =
+            |path: &Path| Ok::<_, anyhow::Error>(path.to_str().context("a path is not UTF-8")?.to_owned());
+        Ok(Self { root: text(root)?, bin: text(bin)?, seconds: seconds.to_string() })
     }
+
+    fn words(&self, command: &[&str]) -> Vec<String> {
+        let place = |word: &&str| word.replace("{bin}", &self.bin).replace("{root}", &self.root);
+        command.iter().map(place).collect()
+    }
+
+    /// As somebody types it in the workspace's folder.
+    fn shown(&self, command: &[&str]) -> String {
+        let place = |word: &&str| word.replace("{bin}", "target/release").replace("{root}/", "");
+        let mut words: Vec<String> = command.iter().map(place).collect();
+        words.extend(["--seconds".into(), self.seconds.clone()]);
+        words.join(" ")
+    }
+
+    /// The peer's version, where there is that peer.
+    fn version(&self, peer: &Peer) -> Result<String> {
+        if peer.version.is_empty() {
+            return Ok(String::new());
+        }
+        let words = self.words(peer.version);
+        let output = Command::new(&words[0]).args(&words[1..]).output().context("it is not here")?;
+        ensure!(output.status.success(), "it is not here");
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// What the load came to; nothing when it failed, which it says itself on stderr. An option given again in `more` wins.
+    fn run(&self, command: &[&str], more: &[&str]) -> Option<Outcome> {
+        let mut words = self.words(command);
+        for pair in more.chunks(2) {
+            match words.iter().position(|word| word == pair[0]) {
+                Some(at) => words[at + 1] = pair[1].into(),
+                None => words.extend(pair.iter().map(|&word| word.to_owned())),
+            }
+        }
+        eprintln!("{}", words.join(" "));
+        let output = Command::new(&words[0])
+            .args(&words[1..])
+            .args(["--json", "--seconds", &self.seconds])
+            .stderr(Stdio::inherit())
+            .output()
+            .inspect_err(|e| eprintln!("{}: {e}", words[0]))
+            .ok()?;
+        if !output.status.success() {
+            eprintln!("{} failed", words.join(" "));
+            return None;
+        }
+        serde_json::from_slice(&output.stdout)
+            .inspect_err(|e| eprintln!("what {} printed: {e}", words[0]))
+            .ok()
+    }
+}
+
+/// Median (least to most) of what was measured in all rounds, and how many rounds failed.
+fn told(values: &[Option<f64>], places: usize) -> String {
+    let mut all: Vec<f64> = values.iter().flatten().copied().collect();
+    all.sort_by(f64::total_cmp);
+    let at = |part| benches::percentile(&all, part);
+    let failed = values.len() - all.len();
+    let mut text = match all.len() {
+        0 => String::new(),
+        1 => format!("{:.places$}", at(0.0)),
+        _ => format!("{:.places$} ({:.places$} to {:.places$})", at(0.5), at(0.0), at(1.0)),
+    };
+    if failed > 0 && !all.is_empty() {
+        let _ = write!(text, ", {failed} of {} runs failed", values.len());
+    }
+    text
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What the system calls the processor.

@@ -85,9 +85,15 @@ fn message(reader: &mut impl BufRead) -> Result<Value> {
     Ok(serde_json::from_str(&line)?)
 }
 
-/// Sends the frames of a session until a member is gone.
+/// Sends the frames of a session until all members are gone.
 fn run(rate: Rate, members: &[TcpStream]) {
-    let to_all = |text: String| members.iter().try_for_each(|mut member| member.write_all(text.as_bytes()));
+    let to_all = |text: String| {
+        let mut reached = false;
+        for mut member in members {
+            reached |= member.write_all(text.as_bytes()).is_ok();
+        }
+        reached
+    };
     let text = |kind: &str, frame: u32| {
         let label = Timecode::from_frame(rate, frame.into());
         to_all(format!("{{\"type\": \"{kind}\", \"timecode\": \"{label}\"}}\n"))
@@ -95,7 +101,7 @@ fn run(rate: Rate, members: &[TcpStream]) {
     let start = driver::now();
     let mut frame = 0;
     let mut sent = text("timecode_started", frame);
-    while sent.is_ok() {
+    while sent {
         frame += 1;
         let ns =
             u64::from(frame) * 1_000_000_000 * u64::from(rate.denominator()) / u64::from(rate.numerator());

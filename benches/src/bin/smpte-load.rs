@@ -237,14 +237,7 @@ fn report(options: &Options, rate: Rate, seen: Vec<Seen>, usage: Option<(Usage, 
         report["resident_mib"] = json!(after.resident_kib as f64 / 1024.0);
         report["resident_before_mib"] = json!(before.resident_kib as f64 / 1024.0);
     }
-    if options.json {
-        return report.to_string();
-    }
-    let lines = report.as_object().into_iter().flatten().map(|(key, value)| match value.as_f64() {
-        Some(number) if !value.is_u64() => format!("{key:20} {number:.3}"),
-        _ => format!("{key:20} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    benches::told(&report, options.json)
 }
 
 /// Keeps the program from sleeping while a frame's updates come in.

@@ -1,5 +1,5 @@
 use anyhow::{Result, bail};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::follow::Arrivals;
 use crate::percentile;
@@ -61,19 +61,5 @@ impl Report {
     /// Adds another report's figures under names that begin so.
     pub fn put_all(&mut self, prefix: &str, other: Self) {
         self.0.extend(other.0.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
-    }
-
-    /// One JSON object on a line.
-    pub fn to_json(&self) -> String {
-        json!(self.0).to_string()
-    }
-
-    /// A line for each figure.
-    pub fn to_lines(&self) -> String {
-        let lines = self.0.iter().map(|(key, value)| match value.as_f64() {
-            Some(number) if !value.is_u64() => format!("{key:26} {number:.3}"),
-            _ => format!("{key:26} {value}"),
-        });
-        lines.collect::<Vec<_>>().join("\n")
     }
 }

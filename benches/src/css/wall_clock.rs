@@ -21,51 +21,47 @@ const LENGTH: u16 = 32;
 /// what is measured.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// Asks both servers in turns, for about so long.
+/// Asks both servers in turns, for about so long, with so many requests under way.
 ///
 /// # Errors
 /// When a server cannot be started, or stops answering.
-pub fn wall_clock(server: &str, seconds: f64) -> Result<Value> {
+pub fn wall_clock(server: &str, under_way: usize, seconds: f64) -> Result<Value> {
     let mut ours = Spawned::start(server, &["127.0.0.1", "0", "--loglevel", "error"])?;
     let mut minimal = Spawned::again(&["minimal"])?;
     let addresses = [ours.address("wc")?, minimal.address("wc")?];
-    let depths = [1, 16];
-    let rounds = (seconds / (SLICE.as_secs_f64() * 4.0)).round().max(3.0) as usize;
-    let mut report = json!({});
-    for depth in depths {
-        let (mut rates, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
-        let mut cpu = [Duration::ZERO; 2];
-        let mut replies = [0_u64; 2];
-        for _ in 0..rounds {
-            let mut round = [0.0; 2];
-            for (who, (address, pid)) in addresses.iter().zip([ours.pid(), minimal.pid()]).enumerate() {
-                let before = Usage::of(pid);
-                let (n, time) = ask(*address, depth, SLICE)?;
-                let after = Usage::of(pid);
-                round[who] = n as f64 / time.as_secs_f64();
-                rates[who].push(round[who]);
-                replies[who] += n;
-                if let (Some(before), Some(after)) = (before, after) {
-                    cpu[who] += after.cpu - before.cpu;
-                }
+    let rounds = (seconds / (SLICE.as_secs_f64() * 2.0)).round().max(3.0) as usize;
+    let (mut rates, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
+    let mut cpu = [Duration::ZERO; 2];
+    let mut replies = [0_u64; 2];
+    for _ in 0..rounds {
+        let mut round = [0.0; 2];
+        for (who, (address, pid)) in addresses.iter().zip([ours.pid(), minimal.pid()]).enumerate() {
+            let before = Usage::of(pid);
+            let (n, time) = ask(*address, under_way, SLICE)?;
+            let after = Usage::of(pid);
+            round[who] = n as f64 / time.as_secs_f64();
+            rates[who].push(round[who]);
+            replies[who] += n;
+            if let (Some(before), Some(after)) = (before, after) {
+                cpu[who] += after.cpu - before.cpu;
             }
-            ratios.push(round[0] / round[1]);
         }
-        for all in rates.iter_mut().chain([&mut ratios]) {
-            all.sort_by(f64::total_cmp);
-        }
-        let us = |who: usize| cpu[who].as_secs_f64() * 1e6 / replies[who].max(1) as f64;
-        report[format!("outstanding_{depth}")] = json!({
-            "replies_per_second": percentile(&rates[0], 0.5).round(),
-            "minimal_replies_per_second": percentile(&rates[1], 0.5).round(),
-            "ratio_median": percentile(&ratios, 0.5),
-            "ratio_min": percentile(&ratios, 0.0),
-            "ratio_max": percentile(&ratios, 1.0),
-            "cpu_us_per_reply": us(0),
-            "minimal_cpu_us_per_reply": us(1),
-        });
+        ratios.push(round[0] / round[1]);
     }
-    Ok(report)
+    for all in rates.iter_mut().chain([&mut ratios]) {
+        all.sort_by(f64::total_cmp);
+    }
+    let us = |who: usize| cpu[who].as_secs_f64() * 1e6 / replies[who].max(1) as f64;
+    Ok(json!({
+        "under_way": under_way,
+        "replies_per_second": percentile(&rates[0], 0.5).round(),
+        "minimal_replies_per_second": percentile(&rates[1], 0.5).round(),
+        "ratio_median": percentile(&ratios, 0.5),
+        "ratio_min": percentile(&ratios, 0.0),
+        "ratio_max": percentile(&ratios, 1.0),
+        "cpu_us_per_reply": us(0),
+        "minimal_cpu_us_per_reply": us(1),
+    }))
 }
 
 /// Keeps so many requests under way. What has come is asked again in one call and as one buffer that the kernel cuts into
