@@ -326,19 +326,19 @@ impl Cutter {
 /// Even times for frames that come unevenly: each a period after the last, drawn towards when it came; and the period
 /// towards what it is in truth, so that it does not matter if a source is faster or slower than it says.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub(crate) struct Pace {
     /// In ns, as all here.
     period: i64,
     last: Option<i64>,
 }
 
 impl Pace {
-    fn new((num, den): (u32, u32)) -> Self {
+    pub(crate) fn new((num, den): (u32, u32)) -> Self {
         let period = u64::from(den.max(1)) * 1_000_000_000 / u64::from(num.max(1));
         Self { period: i64::try_from(period).unwrap_or(SECOND).clamp(MS, SECOND), last: None }
     }
 
-    fn next(&mut self, came: Instant) -> Instant {
+    pub(crate) fn next(&mut self, came: Instant) -> Instant {
         let came = i64::try_from(came.as_nanos()).unwrap_or(i64::MAX);
         let at = match self.last {
             None => came,

@@ -31,16 +31,18 @@ mod tests {
     fn what_cannot_be_carried_is_made_anew() {
         let pixels: Vec<u8> = (0..64 * 48 * 3).map(|i| (i % 251) as u8).collect();
         type Change = fn(&mut Encoder<&mut Vec<u8>>);
-        let changes: [Change; 3] = [
-            |e| e.set_sampling_factor(SamplingFactor::F_1_1),
-            |e| e.set_progressive(true),
-            |e| e.set_optimized_huffman_tables(true),
+        let changes: [(Change, ColorType, usize); 5] = [
+            (|e| e.set_sampling_factor(SamplingFactor::F_1_1), ColorType::Rgb, 3),
+            (|e| e.set_sampling_factor(SamplingFactor::F_1_2), ColorType::Rgb, 3),
+            (|e| e.set_progressive(true), ColorType::Rgb, 3),
+            (|e| e.set_optimized_huffman_tables(true), ColorType::Rgb, 3),
+            (|_| {}, ColorType::Luma, 1),
         ];
-        for change in changes {
+        for (change, colours, bytes) in changes {
             let mut odd = Vec::new();
             let mut encoder = Encoder::new(&mut odd, 90);
             change(&mut encoder);
-            encoder.encode(&pixels, 64, 48, ColorType::Rgb).unwrap();
+            encoder.encode(&pixels[..64 * 48 * bytes], 64, 48, colours).unwrap();
             assert!(Image::parse(&odd).is_err());
             let mended = picture(&odd).unwrap();
             let image = Image::parse(&mended).unwrap();

@@ -47,6 +47,7 @@ mod text;
 use core::fmt;
 
 pub use draw::Frame;
+pub use font::glyph;
 pub use strip::{Reading, RowError, crc8, read};
 
 /// What a frame says of itself.

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use driver::{cli, shutdown};
-use rtsp_programs::client::{Options, run};
+use driver::cli;
+use rtsp_programs::client::{Options, start};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+// Not on the runtime: the first thread is the window's, if there is to be one.
+fn main() -> ExitCode {
     let options: Options = cli::parse();
     if let Err(error) = options.logging.init(None) {
         return cli::exit(Err(error));
     }
-    cli::exit(run(options, shutdown::on_signals()).await)
+    cli::exit(start(options))
 }

@@ -1,25 +1,33 @@
 //! The client on sockets: connects, plays, saves, and says how it went.
 
+mod commands;
+mod ffmpeg;
 mod options;
 mod record;
 mod report;
+mod viewer;
+#[cfg(feature = "window")]
+mod window;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use driver::{Driver, Events, Limits, UdpOptions, cli};
+use driver::{Driver, Events, Limits, UdpOptions, cli, shutdown};
 use machine::{QueueLimits, Service, SocketId};
 use rtp_rtsp::client::{Client, Event, Failure, Goal, UdpPorts};
 use rtp_rtsp::config::{ClientConfig, Wanted};
 use rtp_rtsp::rtsp::Url;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use rtp_rtsp::rtsp::headers::Range;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use commands::Command;
 pub use options::{Options, TransportChoice};
 use record::Recorder;
 use report::Report;
+use viewer::{Phase, Viewer};
 
 /// The machine has one door.
 const RTSP: Service = Service(0);
@@ -80,11 +88,61 @@ pub fn bind_udp(client: &RtspClient, pairs: usize, fixed: Option<u16>, v6: bool)
     client.call(|machine, now| machine.udp_ready(now, &ports));
 }
 
-/// Does what the command line asks for.
+/// Does what the command line asks for: the whole of the program. It belongs on the first thread, where some systems
+/// want their windows.
 ///
 /// # Errors
 /// With one line that says what is wrong.
-pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
+pub fn start(options: Options) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("no threads can be had")?;
+    let stop = {
+        let _inside = runtime.enter();
+        shutdown::on_signals()
+    };
+    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+    if options.interactive {
+        runtime.spawn(commands::read_typed(sender.clone()));
+    }
+    #[cfg(feature = "window")]
+    let result = if options.window {
+        show(&runtime, options, stop, sender, commands)
+    } else {
+        runtime.block_on(run(options, stop, commands, None))
+    };
+    #[cfg(not(feature = "window"))]
+    let result = {
+        drop(sender);
+        runtime.block_on(run(options, stop, commands, None))
+    };
+    // Who reads what is typed waits for a line for ever.
+    runtime.shutdown_background();
+    result
+}
+
+/// The same with a window, which has this thread.
+#[cfg(feature = "window")]
+fn show(
+    runtime: &tokio::runtime::Runtime,
+    options: Options,
+    stop: CancellationToken,
+    sender: mpsc::Sender<Command>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<()> {
+    let (window, viewer) = window::Window::new(Duration::from_secs_f64(options.buffer))?;
+    let title = format!("rtsp-client {}", options.name());
+    let network = runtime.spawn(run(options, stop, commands, Some(viewer)));
+    let shown = window.show(&title, &sender);
+    let result = runtime.block_on(network)?;
+    shown.and(result)
+}
+
+/// `commands`: what a person wants. `viewer`: who looks on.
+async fn run(
+    options: Options,
+    stop: CancellationToken,
+    mut commands: mpsc::Receiver<Command>,
+    mut viewer: Option<Box<dyn Viewer>>,
+) -> Result<()> {
     let (url, lab, fixed_port) = options.source().map_err(cli::usage)?;
     let (host, port) = place(&url).map_err(cli::usage)?;
     let mut config = ClientConfig::new(driver::seed(), &url);
@@ -93,9 +151,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
         TransportChoice::Udp => Wanted::Udp,
         TransportChoice::Tcp => Wanted::Tcp,
     };
+    let is_lab = lab.is_some();
     config.lab = lab;
     config.credentials = options.credentials();
-    if options.interactive {
+    let waits = options.waits();
+    if waits {
         config.goal = Goal::Described;
     }
     let mut recorder = Recorder::new(options.save_frames.as_deref(), options.record.as_deref())?;
@@ -104,37 +164,68 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
     let mut deadline: Option<Instant> = None;
     let second = Duration::from_secs(1);
     let mut every_second = interval_at(Instant::now() + second, second);
-    let mut lines = options.interactive.then(|| BufReader::new(tokio::io::stdin()).lines());
-    let mut leaving = false;
+    let (mut leaving, mut is_over) = (false, false);
+    let phase = |viewer: &mut Option<Box<dyn Viewer>>, phase| {
+        viewer.iter_mut().for_each(|viewer| viewer.phase(phase));
+    };
+    phase(&mut viewer, Phase::Connecting);
+    // The classroom dialect has no description.
+    if let (true, Some(viewer)) = (is_lab, &mut viewer) {
+        viewer.described(None)?;
+        viewer.phase(Phase::Described);
+    }
     let result = loop {
         tokio::select! {
             event = events.next() => match event {
                 Some(Event::UdpWanted { pairs }) => bind_udp(&client, pairs, fixed_port, host.contains(':')),
-                Some(Event::Described { tracks }) => report.described(&tracks, &mut recorder),
+                Some(Event::Described { tracks }) => {
+                    report.described(&tracks, &mut recorder);
+                    if let Some(viewer) = &mut viewer {
+                        viewer.described(tracks.get(report.track()))?;
+                        viewer.phase(Phase::Described);
+                    }
+                }
                 Some(Event::Playing { over_tcp }) => {
+                    is_over = false;
                     report.playing(over_tcp);
+                    phase(&mut viewer, Phase::Playing);
                     if let (None, Some(seconds)) = (deadline, options.duration) {
                         deadline = Some(Instant::now() + Duration::from_secs_f64(seconds));
                     }
                 }
                 Some(Event::FellBack) => report.say("nothing comes over UDP: over TCP"),
-                Some(Event::Ready) => report.say("ready"),
+                Some(Event::Ready) => {
+                    report.say("ready");
+                    phase(&mut viewer, Phase::Ready);
+                }
                 Some(Event::Frame { track, frame }) => {
                     report.frame(track, &frame);
                     recorder.frame(track, &frame.frame)?;
+                    if let Some(viewer) = viewer.as_mut().filter(|_| track == report.track()) {
+                        viewer.frame(&frame);
+                    }
                 }
-                Some(Event::Bye { .. }) => {
+                Some(Event::Bye { track }) => {
                     report.say("the end");
-                    if lines.is_none() && !leaving {
+                    if !waits && !leaving {
                         leaving = true;
                         client.call(|machine, now| machine.go(now, Goal::Gone, None));
+                    } else if track == report.track() {
+                        is_over = true;
+                        // The labs' servers have no way back to the beginning.
+                        phase(&mut viewer, if is_lab { Phase::Ended } else { Phase::Over });
                     }
                 }
                 Some(Event::Failed(failure)) => break failed(failure, leaving),
                 Some(Event::Ended) | None => break Ok(()),
                 Some(_) => {}
             },
-            _ = every_second.tick() => report.second(&client),
+            _ = every_second.tick() => {
+                report.second(&client);
+                if let (Some(viewer), Some(statistics)) = (&mut viewer, report.statistics(&client)) {
+                    viewer.numbers(&statistics, report.is_over_tcp());
+                }
+            }
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() && !leaving => {
                 leaving = true;
                 client.call(|machine, now| machine.go(now, Goal::Gone, None));
@@ -143,37 +234,30 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<()> {
                 leaving = true;
                 client.call(|machine, now| machine.go(now, Goal::Gone, None));
             }
-            line = next_line(&mut lines), if lines.is_some() => match line.as_deref().map(str::trim) {
-                Some("setup") => client.call(|machine, now| machine.go(now, Goal::Ready, None)),
-                Some("play") => client.call(|machine, now| machine.go(now, Goal::Playing, None)),
-                Some("pause") => client.call(|machine, now| machine.go(now, Goal::Ready, None)),
-                Some("stats") => report.show(&client),
-                Some("") => {}
-                Some("teardown" | "quit") => {
+            // On its way out it is not called back.
+            Some(command) = commands.recv(), if !leaving => match command {
+                Command::Setup | Command::Pause => {
+                    client.call(|machine, now| machine.go(now, Goal::Ready, None));
+                }
+                Command::Play => {
+                    // From its beginning, where it has come to its end.
+                    let range = (is_over && !is_lab).then_some(Range::ALL);
+                    client.call(|machine, now| machine.go(now, Goal::Playing, range));
+                }
+                Command::Stats => report.show(&client),
+                Command::Teardown => {
                     leaving = true;
                     client.call(|machine, now| machine.go(now, Goal::Gone, None));
                 }
-                // The end of the input ends the session, too.
-                None => {
-                    lines = None;
-                    leaving = true;
-                    client.call(|machine, now| machine.go(now, Goal::Gone, None));
-                }
-                Some(_) => eprintln!("commands: setup, play, pause, stats, teardown"),
             },
         }
     };
+    // A window is closed.
+    drop(viewer);
     report.end(&client);
     recorder.finish()?;
-    client.shutdown(driver::shutdown::GRACE).await;
+    client.shutdown(shutdown::GRACE).await;
     result
-}
-
-async fn next_line(lines: &mut Option<tokio::io::Lines<BufReader<tokio::io::Stdin>>>) -> Option<String> {
-    match lines {
-        Some(lines) => lines.next_line().await.ok().flatten(),
-        None => std::future::pending().await,
-    }
 }
 
 /// A server that hangs up while we leave is no failure.
@@ -183,3 +267,6 @@ fn failed(failure: Failure, leaving: bool) -> Result<()> {
         failure => Err(failure.into()),
     }
 }
+
+/// Of these more are not waited for.
+const MAX_COMMANDS: usize = 16;

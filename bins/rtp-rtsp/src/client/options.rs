@@ -44,6 +44,14 @@ pub struct Options {
     /// Do what is typed: setup, play, pause, stats, teardown
     #[arg(long)]
     pub interactive: bool,
+    /// Show the video in a window, with buttons (and keys): setup, play, pause, teardown
+    #[cfg(feature = "window")]
+    #[arg(long)]
+    pub window: bool,
+    /// How long the window holds pictures back, so that they come evenly
+    #[cfg(feature = "window")]
+    #[arg(long, value_name = "S", default_value = "0.4", value_parser = buffer, requires = "window")]
+    pub buffer: f64,
     /// Name for the server, if it wants one
     #[arg(long, requires = "password", env = "RTSP_USER")]
     user: Option<String>,
@@ -70,6 +78,12 @@ fn seconds(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|s: &f64| (0.0..1e9).contains(s)).ok_or_else(|| "not a number of seconds".into())
 }
 
+#[cfg(feature = "window")]
+fn buffer(text: &str) -> Result<f64, String> {
+    let held = text.parse().ok().filter(|s: &f64| (0.0..=10.0).contains(s));
+    held.ok_or_else(|| "not a number of seconds from 0 to 10".into())
+}
+
 impl Options {
     /// Address, file of the classroom dialect if that is to be spoken, and the RTP port if it is given.
     ///
@@ -91,6 +105,25 @@ impl Options {
             }
             _ => bail!("give an address, or HOST PORT RTP_PORT FILE"),
         }
+    }
+
+    /// What is played, without a password that is in its address.
+    #[cfg(feature = "window")]
+    pub(super) fn name(&self) -> String {
+        let said = self.target.join(" ");
+        match said.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
+            Some((scheme, rest)) => format!("{scheme}://{rest}"),
+            None => said,
+        }
+    }
+
+    /// Whether it does nothing before it is told to, and stays at the end of the stream.
+    pub(super) fn waits(&self) -> bool {
+        #[cfg(feature = "window")]
+        if self.window {
+            return true;
+        }
+        self.interactive
     }
 
     /// What the server may want to know.

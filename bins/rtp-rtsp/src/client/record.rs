@@ -3,12 +3,16 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
+use rtp_rtsp::client::Track;
 use rtp_rtsp::files::put_lab_frame;
+use rtp_rtsp::h264::ParameterSets;
 use rtp_rtsp::media::{Codec, Frame};
+
+use super::ffmpeg;
 
 /// Writes what comes.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(super) struct Recorder {
     track: Option<(usize, Codec)>,
     /// Frames a second, as the description has it.
     rate: Option<String>,
+    /// H.264's, as the description has them: not all servers send them with the frames, too.
+    sets: Option<ParameterSets>,
     /// H.264 waits for the frame that one can begin with.
     begun: bool,
     frames: u64,
@@ -44,7 +50,7 @@ impl Recorder {
                 File::create(path).with_context(|| format!("--record: cannot write {}", path.display()))?;
             let container =
                 path.extension().is_some_and(|e| CONTAINERS.iter().any(|c| e.eq_ignore_ascii_case(c)));
-            if container && Command::new(FFMPEG).arg("-version").stdout(Stdio::null()).status().is_err() {
+            if container && !ffmpeg::is_there() {
                 bail!(
                     "--record: {} needs ffmpeg, which is not installed: .mjpeg and .h264 do not",
                     path.display()
@@ -58,9 +64,11 @@ impl Recorder {
     }
 
     /// The tracks are known: the first of pictures is recorded.
-    pub(super) fn described(&mut self, track: usize, codec: Codec, rate: Option<&str>) {
-        self.track = Some((track, codec));
-        self.rate = rate.map(str::to_owned);
+    pub(super) fn described(&mut self, number: usize, track: &Track) {
+        self.track = Some((number, track.codec));
+        self.rate = track.media.attribute("framerate").map(str::to_owned);
+        let sets = track.media.format_parameter("sprop-parameter-sets");
+        self.sets = sets.and_then(ParameterSets::from_sprop).filter(|_| track.codec == Codec::H264);
     }
 
     pub(super) fn frame(&mut self, track: usize, frame: &Frame) -> Result<()> {
@@ -69,6 +77,7 @@ impl Recorder {
         if track != wanted {
             return Ok(());
         }
+        let begins = frame.key && !self.begun;
         self.begun |= frame.key;
         if let (Some(folder), Codec::Jpeg) = (&self.folder, codec) {
             let path = folder.join(format!("{:06}.jpg", self.frames));
@@ -76,8 +85,13 @@ impl Recorder {
         }
         if let (Some((path, sink)), true) = (&mut self.file, self.begun) {
             let mut framed = BytesMut::new();
+            let unsent = self.sets.take_if(|_| begins && ParameterSets::find(&frame.data).is_none());
             let data = if self.lab {
                 put_lab_frame(&frame.data, &mut framed)?;
+                &framed[..]
+            } else if let Some(sets) = unsent {
+                framed.extend_from_slice(&sets.to_annex_b());
+                framed.extend_from_slice(&frame.data);
                 &framed[..]
             } else {
                 &frame.data
@@ -118,19 +132,14 @@ impl Recorder {
 /// ffmpeg, which puts what comes into a container as it is.
 fn start(path: &Path, codec: Codec, rate: Option<&str>) -> io::Result<Child> {
     let format = if codec == Codec::Jpeg { "mjpeg" } else { "h264" };
-    let mut command = Command::new(FFMPEG);
+    let mut command = ffmpeg::command();
     command.args(["-v", "error", "-y"]);
     match rate {
         Some(rate) => command.args(["-r", rate]),
         None => command.args(["-use_wallclock_as_timestamps", "1"]),
     };
-    // Nothing is typed, and Ctrl-C is for us.
-    command.args(["-f", format, "-i", "-", "-c", "copy"]).arg(path).stdin(Stdio::piped());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn()
+    command.args(["-f", format, "-i", "-", "-c", "copy"]).arg(path).spawn()
 }
 
-const FFMPEG: &str = "ffmpeg";
 /// By the ends of their names.
 const CONTAINERS: [&str; 5] = ["mp4", "mkv", "mov", "avi", "ts"];

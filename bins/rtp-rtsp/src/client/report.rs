@@ -52,10 +52,19 @@ impl Report {
         if let Some(track) = tracks.get(chosen) {
             self.track = chosen;
             self.codec.clone_from(&track.encoding);
-            recorder.described(chosen, track.codec, track.media.attribute("framerate"));
+            recorder.described(chosen, track);
             let all: Vec<_> = tracks.iter().map(|t| format!("{} {}", t.media.kind, t.encoding)).collect();
             self.say(&all.join(", "));
         }
+    }
+
+    /// The track that is looked at.
+    pub(super) const fn track(&self) -> usize {
+        self.track
+    }
+
+    pub(super) const fn is_over_tcp(&self) -> bool {
+        self.over_tcp
     }
 
     pub(super) fn playing(&mut self, over_tcp: bool) {
@@ -108,7 +117,7 @@ impl Report {
         self.print(now, Statistics::default(), started.elapsed(), true);
     }
 
-    fn statistics(&self, client: &RtspClient) -> Option<Statistics> {
+    pub(super) fn statistics(&self, client: &RtspClient) -> Option<Statistics> {
         client.call(|machine, _| machine.statistics(self.track))
     }
 
