@@ -122,6 +122,26 @@ fn bad_commands_get_the_words_of_the_original() {
 }
 
 #[test]
+fn a_camera_that_is_lost_is_said_and_stops_nothing() {
+    let mut bench = Bench::new(Device::new(config()));
+    bench.open(1);
+    let start = CommandMessage::start_recording(bench.later(3_000_000_000));
+    bench.ask(1, &start);
+    bench.device.set_camera(false);
+    assert_eq!(bench.ask(1, &CommandMessage::device_status()).status(), &DeviceStatus::CameraDisconnected);
+    let events = bench.wait(Duration::from_secs(4)).events;
+    assert!(matches!(events[..], [Event::Started { .. }]), "{events:?}");
+    let status = bench.ask(1, &CommandMessage::device_status());
+    assert_eq!(status.status(), &DeviceStatus::CameraDisconnected);
+    assert!(matches!(&status, Reply::Error(e) if e.is_recording == Some(true)), "{status:?}");
+    bench.device.set_camera(true);
+    assert_eq!(bench.ask(1, &CommandMessage::device_status()).status(), &DeviceStatus::Recording);
+    bench.device.set_camera(false);
+    let events = bench.say(1, &CommandMessage::stop_recording()).events;
+    assert!(matches!(events[..], [Event::Stop { .. }]), "{events:?}");
+}
+
+#[test]
 fn a_planned_start() {
     let mut bench = Bench::new(Device::new(config()));
     bench.open(1);

@@ -1,8 +1,9 @@
-//! A stream as a camera: our own RTSP client, opened before the instant of a start, keeps what a take might begin with.
+//! A camera: a stream, played by our own RTSP client, or one of this machine, read by ffmpeg ([`capture`]). It is opened
+//! before the instant of a start.
 //!
-//! While it waits it holds what a take may begin with: a second of frames, back to one that decoding can begin with. When
-//! frames were sampled is told by the sender's reports; a sender whose clock is plainly wrong, or that sends none, is judged by
-//! when its frames arrive.
+//! While it waits it holds what a take may begin with: a second of frames before the instant, back to one that decoding can
+//! begin with. When frames were sampled is told by the sender's reports, or by the stamps of the camera's driver; a clock
+//! that is plainly wrong is not believed, and frames without a time count as sampled when they arrive.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -20,7 +21,10 @@ use rtp_rtsp::media::Codec;
 use rtsp_programs::client;
 use tokio_util::sync::CancellationToken;
 
-/// A stream that is opened this long before it is needed.
+use super::capture::{self, Local};
+
+/// A camera that is opened this long before it is needed: a camera needs a second or two until its first picture, a stream
+/// may need more; and for so long it may cost what recording it costs.
 pub(super) const AHEAD: Duration = Duration::from_secs(10);
 
 /// One frame.
@@ -32,30 +36,47 @@ pub(super) struct Shot {
     pub(super) key: bool,
     /// A JPEG file, or H.264 in Annex B.
     pub(super) data: Bytes,
-    /// Nanoseconds of the sender's media clock; differences mean something within one connection.
-    media_ns: i64,
-    /// Which connection it came on.
-    connection: u32,
+    /// When it was sampled.
+    pub(super) sampled: Sampled,
     /// When it was here.
     pub(super) arrived: Instant,
 }
 
-/// An open stream. Dropped, it is closed.
+/// What is known of when a frame was sampled.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sampled {
+    /// Then.
+    At(Instant),
+    /// Nanoseconds of the sender's media clock; differences mean something within one connection.
+    Media { connection: u32, ns: i64 },
+}
+
+/// An open camera. Dropped, it is closed.
 #[derive(Debug)]
 pub(super) struct Camera {
     shared: Arc<Shared>,
     stop: CancellationToken,
     /// When it is opened.
     pub(super) from: Instant,
+    /// In a word.
+    pub(super) what: &'static str,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
+/// Is told whether a camera that is wanted can be had.
+pub(super) type Tell = Box<dyn Fn(bool) + Send + Sync>;
+
+#[derive(Default)]
+pub(super) struct Shared {
     state: Mutex<State>,
+    tell: Option<Tell>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Nobody wants it any more.
+    closed: bool,
+    /// The instant of the start.
+    begin: Option<Instant>,
     kept: VecDeque<Shot>,
     kept_bytes: usize,
     to: Option<SyncSender<Shot>>,
@@ -66,10 +87,23 @@ struct State {
 
 impl Camera {
     /// Opens a stream at `from`, and again whenever it ends. Must be called within a tokio runtime.
-    pub(super) fn open(url: &str, from: Instant) -> Self {
+    pub(super) fn stream(url: &str, from: Instant) -> Self {
         let (shared, stop) = (Arc::<Shared>::default(), CancellationToken::new());
         tokio::spawn(keep_open(url.to_owned(), from, shared.clone(), stop.clone()));
-        Self { shared, stop, from }
+        Self { shared, stop, from, what: "stream" }
+    }
+
+    /// The same with a camera of this machine. While it is wanted `tell` is told when it is lost, and when it is back.
+    pub(super) fn local(local: &Arc<Local>, from: Instant, tell: Tell) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::default(), tell: Some(tell) });
+        let stop = CancellationToken::new();
+        tokio::spawn(capture::keep_open(local.clone(), from, shared.clone(), stop.clone()));
+        Self { shared, stop, from, what: "camera" }
+    }
+
+    /// Keeps what a take that begins at this instant needs, however late it is taken.
+    pub(super) fn aim(&self, begin: Instant) {
+        self.lock().begin = Some(begin);
     }
 
     /// What is kept, and what comes from now on.
@@ -89,10 +123,15 @@ impl Camera {
         self.lock().lost
     }
 
-    /// When a frame was sampled. `arrived` is its arrival in synchronised time.
-    pub(super) fn captured(&self, shot: &Shot, arrived: UnixTime) -> UnixTime {
-        let wall = self.lock().wall.filter(|(connection, _)| *connection == shot.connection);
-        let told = wall.map(|(_, offset)| UnixTime::from_nanos(shot.media_ns.saturating_add(offset)));
+    /// When a frame was sampled. `unix` tells synchronised time.
+    pub(super) fn captured(&self, shot: &Shot, unix: impl Fn(Instant) -> UnixTime) -> UnixTime {
+        let (connection, media_ns) = match shot.sampled {
+            Sampled::At(at) => return unix(at),
+            Sampled::Media { connection, ns } => (connection, ns),
+        };
+        let arrived = unix(shot.arrived);
+        let wall = self.lock().wall.filter(|(of, _)| *of == connection);
+        let told = wall.map(|(_, offset)| UnixTime::from_nanos(media_ns.saturating_add(offset)));
         let credible = |told: &UnixTime| (-EARLY_NS..LATE_NS).contains(&arrived.nanos_since(*told));
         told.filter(credible).unwrap_or(arrived)
     }
@@ -105,15 +144,37 @@ impl Camera {
 impl Drop for Camera {
     fn drop(&mut self) {
         self.stop.cancel();
+        let mut state = self.lock();
+        // Whether it is there is known of a camera that is open, and the next take opens it again.
+        if let Some(tell) = &self.shared.tell {
+            tell(true);
+        }
+        state.closed = true;
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
 impl Shared {
+    /// Says whether the camera can be had.
+    pub(super) fn tell(&self, connected: bool) {
+        // Held over the call, so that nothing is said after the last word.
+        let state = self.lock();
+        if let Some(tell) = self.tell.as_ref().filter(|_| !state.closed) {
+            tell(connected);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, shot: Shot) {
+    /// A frame has come.
+    pub(super) fn take(&self, shot: Shot) {
         let mut state = self.lock();
         if let Some(to) = &state.to {
             match to.try_send(shot) {
@@ -126,7 +187,8 @@ impl Shared {
             return;
         }
         // Which frame holds an instant is known later; so much later at most.
-        let old = |s: &Shot| s.key && shot.arrived.saturating_since(s.arrived) >= KEPT;
+        let until = state.begin.map_or(shot.arrived, |begin| begin.min(shot.arrived));
+        let old = |s: &Shot| s.key && until.saturating_since(s.arrived) >= KEPT;
         let from = state.kept.iter().rposition(old).unwrap_or(0);
         state.kept.drain(..from);
         state.kept.push_back(shot);
@@ -210,7 +272,8 @@ async fn play(url: &str, connection: u32, shared: &Shared, stop: &CancellationTo
                         }
                         _ => frame.frame.data,
                     };
-                    shared.take(Shot { codec, key, data, media_ns, connection, arrived: frame.completed });
+                    let sampled = Sampled::Media { connection, ns: media_ns };
+                    shared.take(Shot { codec, key, data, sampled, arrived: frame.completed });
                 }
             }
             Some(Event::Failed(failure)) => break Err(failure.into()),
@@ -222,8 +285,8 @@ async fn play(url: &str, connection: u32, shared: &Shared, stop: &CancellationTo
     result
 }
 
-/// Before a stream that failed is opened again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// Before a camera that failed is opened again.
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 /// Frames that wait to be written: some seconds.
 const MAX_QUEUED: usize = 512;
 /// Frames younger than this are kept before a take.

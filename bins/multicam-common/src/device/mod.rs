@@ -1,6 +1,7 @@
 //! A recording device on sockets and disk.
 
 mod camera;
+mod capture;
 mod notes;
 mod options;
 mod recorder;

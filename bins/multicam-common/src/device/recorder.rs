@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use test_picture::Marks;
 
 use super::DeviceDriver;
 use super::camera::{AHEAD, Camera};
+use super::capture::Local;
 use super::store::{Store, hash_file};
 use super::stream::Wanted;
 use crate::avi;
@@ -32,7 +33,8 @@ pub enum Source {
     /// A stream, recorded by our own client: JPEG into AVI, H.264 into MP4 by ffmpeg. It is open before a planned start,
     /// and the first frame is the one that was sampled last at the instant.
     Rtsp(String),
-    /// A camera of this machine, recorded by ffmpeg.
+    /// A camera of this machine, read by ffmpeg: JPEG into AVI. It is open before a planned start, and the first frame is
+    /// the one that was taken last at the instant.
     V4l2(String),
     /// A program that is started with the output path as its last argument, and ended by SIGINT.
     Command(Vec<String>),
@@ -58,47 +60,17 @@ impl FromStr for Source {
 impl Source {
     fn extension(&self) -> &'static str {
         match self {
-            Self::Test | Self::Rtsp(_) => "avi",
-            Self::V4l2(_) | Self::Command(_) => "mp4",
+            Self::Test | Self::Rtsp(_) | Self::V4l2(_) => "avi",
+            Self::Command(_) => "mp4",
         }
     }
 
     /// Whether its frames come before anybody asks for them, so that a start only says from when on they count.
     pub(super) fn is_running_before(&self) -> bool {
         match self {
-            Self::Test | Self::Rtsp(_) => true,
-            Self::V4l2(_) | Self::Command(_) => false,
+            Self::Test | Self::Rtsp(_) | Self::V4l2(_) => true,
+            Self::Command(_) => false,
         }
-    }
-
-    /// The program that records it.
-    fn program(&self, out: &Path) -> Option<Command> {
-        let mut line: Vec<&str> = match self {
-            Self::Test | Self::Rtsp(_) => return None,
-            Self::V4l2(device) => vec![
-                "ffmpeg",
-                "-nostdin",
-                "-loglevel",
-                "error",
-                "-f",
-                "v4l2",
-                "-i",
-                device,
-                "-c:v",
-                "libx264",
-                "-preset",
-                "ultrafast",
-            ],
-            Self::Command(line) => line.iter().map(String::as_str).collect(),
-        };
-        if !matches!(self, Self::Command(_)) {
-            // Fragments: what is on the disk can be played, whatever happens next.
-            line.extend(["-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-y"]);
-        }
-        let (program, arguments) = line.split_first()?;
-        let mut command = Command::new(program);
-        command.args(arguments).arg(out).stdin(Stdio::null()).stdout(Stdio::null());
-        Some(command)
     }
 }
 
@@ -119,7 +91,9 @@ pub(super) struct Recorder {
     store: Arc<Store>,
     driver: DeviceDriver,
     device_id: String,
-    /// The stream that the next take is of.
+    /// The camera of this machine, if it is one.
+    local: Option<Arc<Local>>,
+    /// The camera that the next take is of.
     camera: Option<Camera>,
     running: Option<(TakeId, Sender<Instant>, std::thread::JoinHandle<()>)>,
 }
@@ -139,7 +113,11 @@ struct Take {
 
 impl Recorder {
     pub(super) fn new(source: Source, store: Arc<Store>, driver: DeviceDriver, device_id: String) -> Self {
-        Self { source, store, driver, device_id, camera: None, running: None }
+        let local = match &source {
+            Source::V4l2(device) => Some(Arc::new(Local::new(device))),
+            _ => None,
+        };
+        Self { source, store, driver, device_id, local, camera: None, running: None }
     }
 
     /// A start is planned. The test source needs no preparation; what is wrong with the directory is better said now.
@@ -147,12 +125,27 @@ impl Recorder {
         if let Err(error) = self.store.reserve(&file_id(&self.device_id, target), self.source.extension()) {
             tracing::error!(take = take.0, "the recording will fail: {error:#}");
         }
-        if let Source::Rtsp(url) = &self.source {
-            // An instant that only moved a little is waited for as before.
-            let from = Instant::from_nanos(at.as_nanos().saturating_sub(AHEAD.as_nanos() as u64));
-            if self.camera.as_ref().is_none_or(|camera| from < camera.from) {
-                self.camera = Some(Camera::open(url, from));
+        // One that is open stays so, however the instant moves.
+        let from = at.saturating_sub(AHEAD);
+        let now = driver::now();
+        if self.camera.as_ref().is_none_or(|camera| from < camera.from && now < camera.from) {
+            self.camera = self.open(from);
+        }
+        if let Some(camera) = &self.camera {
+            camera.aim(at);
+        }
+    }
+
+    /// What there is to open before a take.
+    fn open(&self, from: Instant) -> Option<Camera> {
+        match (&self.source, &self.local) {
+            (Source::Rtsp(url), _) => Some(Camera::stream(url, from)),
+            (_, Some(local)) => {
+                let driver = self.driver.clone();
+                let tell = move |connected| driver.call(|device, _| device.set_camera(connected));
+                Some(Camera::local(local, from, Box::new(tell)))
             }
+            _ => None,
         }
     }
 
@@ -165,10 +158,7 @@ impl Recorder {
         let (stop, stopped) = channel();
         let error_ns = self.driver.call(|device, now| device.snapshot(now).error_ns);
         let begin = target.unwrap_or(actual);
-        let camera = match (&self.source, self.camera.take()) {
-            (Source::Rtsp(url), None) => Some(Camera::open(url, at)),
-            (_, camera) => camera,
-        };
+        let camera = self.camera.take().or_else(|| self.open(at));
         let take = Take {
             id,
             source: self.source.clone(),
@@ -254,12 +244,12 @@ impl Take {
                 .context("cannot name the recording");
         }
         let (name, part) = self.store.reserve(&self.stem, self.source.extension())?;
-        match self.source.clone() {
-            Source::Test => self.draw(&part, stopped)?,
-            source => {
-                self.run_program(&source, &part, stopped)?;
+        match &self.source {
+            Source::Command(line) => {
+                run_program(line, &part, stopped)?;
                 File::open(&part).and_then(|f| f.sync_all()).context("the program has left no file")?;
             }
+            _ => self.draw(&part, stopped)?,
         }
         self.store.publish(&part, &name, self.times).context("cannot name the recording")
     }
@@ -311,37 +301,38 @@ impl Take {
             out.flush().context("cannot write the recording")?;
         }
     }
+}
 
-    fn run_program(&self, source: &Source, part: &Path, stopped: &Receiver<Instant>) -> Result<()> {
-        let mut command = source.program(part).context("this source has no program")?;
-        let name = PathBuf::from(command.get_program());
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", name.display()))?;
-        loop {
-            match stopped.recv_timeout(STEP) {
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(status) = child.try_wait()? {
-                        // It has given up; wait for STOP with what it wrote.
-                        tracing::error!(%status, "the recording program has ended by itself");
-                        let _ = stopped.recv();
-                        break;
-                    }
-                }
-                _ => {
-                    interrupt(&mut child);
-                    let end = driver::now() + CLOSING;
-                    while child.try_wait()?.is_none() {
-                        if driver::now() >= end {
-                            let _ = child.kill();
-                            let _ = child.wait();
-                            bail!("{} did not end when told to", name.display());
-                        }
-                        std::thread::sleep(Duration::from_millis(10));
-                    }
-                    break;
+/// Runs a program from now to the end, with the output path as its last argument.
+fn run_program(line: &[String], out: &Path, stopped: &Receiver<Instant>) -> Result<()> {
+    let (program, arguments) = line.split_first().context("this source has no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).arg(out).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+    loop {
+        match stopped.recv_timeout(STEP) {
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(status) = child.try_wait()? {
+                    // It has given up; wait for STOP with what it wrote.
+                    tracing::error!(%status, "the recording program has ended by itself");
+                    let _ = stopped.recv();
+                    return Ok(());
                 }
             }
+            _ => {
+                interrupt(&mut child);
+                let end = driver::now() + CLOSING;
+                while child.try_wait()?.is_none() {
+                    if driver::now() >= end {
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        bail!("{program} did not end when told to");
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 

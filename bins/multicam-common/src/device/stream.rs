@@ -1,4 +1,4 @@
-//! From the frames of a stream to a file that begins with the frame of the instant.
+//! From the frames of a camera to a file that begins with the frame of the instant.
 //!
 //! JPEG goes into an AVI file. H.264 can only be cut before a picture that decoding can begin with: what lies between that
 //! and the instant is kept in the file and hidden by its edit list, which ffmpeg writes; without ffmpeg the bare stream is
@@ -27,7 +27,7 @@ pub(super) struct Recorded {
     pub(super) first_frame: UnixTime,
 }
 
-/// What a take of a stream is about.
+/// What a take of a camera is about.
 pub(super) struct Wanted<'a> {
     pub(super) camera: &'a Camera,
     pub(super) store: &'a Store,
@@ -49,9 +49,9 @@ impl Wanted<'_> {
         let (name, part) = self.store.reserve(self.stem, extension)?;
         let mut out = Out::new(&first, &part)?;
         for shot in &hidden {
-            out.write(shot)?;
+            out.write(shot).context("cannot write the recording")?;
         }
-        let (mut shown, mut last, mut end) = (0_u64, first_frame, stop);
+        let (mut shown, mut last, mut end, mut full) = (0_u64, first_frame, stop, false);
         loop {
             for shot in next.drain(..) {
                 let at = self.captured(&shot);
@@ -59,9 +59,19 @@ impl Wanted<'_> {
                     return self.finish(out, Recorded { part, name, first_frame }, hidden.len(), shown, last);
                 }
                 // Another connection may bring something else.
-                if shot.codec == first.codec {
-                    out.write(&shot)?;
-                    (shown, last) = (shown + 1, at);
+                if shot.codec != first.codec || full {
+                    continue;
+                }
+                match out.write(&shot) {
+                    // What AVI can hold, not what the system lets us write.
+                    Err(e) if e.kind() == io::ErrorKind::FileTooLarge && e.raw_os_error().is_none() => {
+                        tracing::warn!(frames = shown, "the file is as long as it can be");
+                        full = true;
+                    }
+                    result => {
+                        result.context("cannot write the recording")?;
+                        (shown, last) = (shown + 1, at);
+                    }
                 }
             }
             match shots.recv_timeout(STEP) {
@@ -100,7 +110,7 @@ impl Wanted<'_> {
                 Err(_) if end.is_some_and(|end| (self.unix)(driver::now()) >= end + LINGER) => {
                     return match head.pop() {
                         Some(first) => Ok((head, [first].into(), end)),
-                        None => bail!("no picture has come from the stream"),
+                        None => bail!("no picture has come from the {}", self.camera.what),
                     };
                 }
                 Err(_) => {}
@@ -112,7 +122,7 @@ impl Wanted<'_> {
     }
 
     fn captured(&self, shot: &Shot) -> UnixTime {
-        self.camera.captured(shot, (self.unix)(shot.arrived))
+        self.camera.captured(shot, self.unix)
     }
 
     fn stopped(&self, stopped: &Receiver<Instant>) -> Option<UnixTime> {
@@ -183,12 +193,11 @@ impl Out {
         })
     }
 
-    fn write(&mut self, shot: &Shot) -> Result<()> {
+    fn write(&mut self, shot: &Shot) -> io::Result<()> {
         match self {
             Self::Avi(writer) => writer.frame(&shot.data),
             Self::Bare(file) => file.write_all(&shot.data),
         }
-        .context("cannot write the recording")
     }
 
     fn flush(&mut self) -> Result<()> {

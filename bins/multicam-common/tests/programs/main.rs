@@ -1,5 +1,6 @@
-//! The real programs, over loopback: whole cycles, transfers, clocks, streams, and peers that mean no good.
+//! The real programs, over loopback: whole cycles, transfers, clocks, streams, cameras, and peers that mean no good.
 
+mod capture;
 mod clock;
 mod cycles;
 mod hostile;

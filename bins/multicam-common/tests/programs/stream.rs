@@ -32,9 +32,16 @@ fn device(dir: &Path, source: &str) -> Running {
 }
 
 /// What the pictures say, and what was said at STOP.
-fn take(dir: &Path, desk: &Desk, start: &[&str]) -> (Vec<Marks>, Value) {
+pub(crate) fn take(dir: &Path, desk: &Desk, start: &[&str]) -> (Vec<Marks>, Value) {
     desk.ok(start);
-    // Pictures come: there is a file that is not finished.
+    begun(dir);
+    std::thread::sleep(Duration::from_millis(400));
+    let stopped = desk.ok(&["stop"]).remove(0);
+    (collected(desk, &stopped), stopped)
+}
+
+/// Waits until pictures come: there is a file that is not finished.
+pub(crate) fn begun(dir: &Path) {
     let end = Instant::now() + PATIENCE;
     let begun = || {
         let names = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -44,13 +51,14 @@ fn take(dir: &Path, desk: &Desk, start: &[&str]) -> (Vec<Marks>, Value) {
         assert!(Instant::now() < end, "no picture comes");
         std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(Duration::from_millis(400));
-    let stopped = desk.ok(&["stop"]).remove(0);
+}
+
+/// What the pictures of a take say, once it is here.
+pub(crate) fn collected(desk: &Desk, stopped: &Value) -> Vec<Marks> {
     desk.ok(&["collect", "--out", "out"]);
     let name = stopped["file"].as_str().unwrap();
     let file = File::open(desk.dir.path().join("out/Dev-1").join(name)).unwrap();
-    let marks = avi::frames(file).unwrap().map(|jpeg| still::read(&jpeg.unwrap()).unwrap()).collect();
-    (marks, stopped)
+    avi::frames(file).unwrap().map(|jpeg| still::read(&jpeg.unwrap()).unwrap()).collect()
 }
 
 #[test]

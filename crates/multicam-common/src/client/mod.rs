@@ -222,6 +222,8 @@ impl Controller {
             JobKind::BeforeStop => {
                 let recording = match &reply {
                     Reply::Status(status) => status.recording() || is_waiting(status),
+                    // One that has lost its camera may still have a recording to end.
+                    Reply::Error(error) => error.is_recording == Some(true),
                     _ => false,
                 };
                 if !recording && let Some(stop) = device.queue.pop_front() {

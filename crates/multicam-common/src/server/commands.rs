@@ -69,7 +69,7 @@ impl Device {
         framed: bool,
         status: Option<DeviceStatus>,
     ) {
-        let status = status.unwrap_or_else(|| self.recording.status());
+        let status = status.unwrap_or_else(|| self.status());
         let mut reply = StatusResponse::new(&self.config.device_id, status, self.time.raw(now));
         reply.is_recording = Some(self.recording.is_recording());
         reply.battery_level = self.battery.map(f64::from);

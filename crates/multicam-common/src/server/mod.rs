@@ -95,9 +95,21 @@ impl Device {
         self.battery = percent.map(|p| p.min(100));
     }
 
-    /// Whether there is a camera to record with. Default yes.
+    /// Whether there is a camera to record with. Default yes. Without one no start is accepted, and the status says so; a
+    /// start that is planned stays so, and a recording goes on.
     pub fn set_camera(&mut self, connected: bool) {
         self.camera = connected;
+    }
+
+    fn status(&self) -> DeviceStatus {
+        match self.recording.status() {
+            DeviceStatus::Ready | DeviceStatus::ScheduledRecordingAccepted | DeviceStatus::Recording
+                if !self.camera =>
+            {
+                DeviceStatus::CameraDisconnected
+            }
+            status => status,
+        }
     }
 
     /// The system's clock.
@@ -119,7 +131,7 @@ impl Device {
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let (clock, offset_ns, error_ns) = self.time.report(now);
         Snapshot {
-            status: self.recording.status(),
+            status: self.status(),
             clock,
             offset_ns,
             error_ns,
