@@ -60,6 +60,10 @@ impl<'a> Feed<'a> {
 
     #[inline(never)]
     fn next_slow(&mut self) -> Option<Event<'_>> {
+        if self.taken == 0 && !self.decoder.held.is_empty() {
+            // What is held waits for more: that is known without looking.
+            self.take_more(self.decoder.held() + 1);
+        }
         loop {
             self.leave_held();
             let step = if self.decoder.held.is_empty() {
@@ -107,10 +111,11 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Copies what is needed to decide to the decoder; false if there is nothing left.
+    /// Copies what is needed to decide to the decoder, and some more, so that it is not called for every few bytes of a
+    /// stream in which heads follow closely; false if there is nothing left.
     fn take_more(&mut self, needed: usize) -> bool {
         let rest = self.input.get(self.taken..).unwrap_or_default();
-        let take = needed.saturating_sub(self.decoder.held()).min(rest.len());
+        let take = needed.saturating_sub(self.decoder.held()).max(AT_ONCE).min(rest.len());
         self.decoder.held.extend_from_slice(rest.get(..take).unwrap_or_default());
         self.taken += take;
         self.copied += take;
@@ -188,6 +193,9 @@ impl<'a> Feed<'a> {
         }
     }
 }
+
+/// So many bytes are copied at least, if there are so many.
+const AT_ONCE: usize = 64;
 
 /// A frame of `total` bytes at the head of `buf`, counted.
 #[inline]

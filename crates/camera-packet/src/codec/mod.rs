@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A [`Decoder`] is fed any slices and gives the same events however the stream is cut. Frames are borrowed from the
-//! slice that was fed; only the unfinished end of a slice is copied (at most [`MAX_HELD`] bytes), so nothing is
-//! allocated for a frame. Work is linear: of long frames, which may overlap a hundredfold in a hostile stream, each byte
+//! slice that was fed; only the unfinished end of a slice is copied (at most [`MAX_HELD`] bytes), and what completes it,
+//! so nothing is allocated for a frame. Work is linear: of long frames, which may overlap a hundredfold in a hostile stream, each byte
 //! is summed once; of short ones, at most 32 times, eight bytes and more at a time.
 
 mod bounds;
