@@ -448,6 +448,45 @@ fn serves_in_silence(mut command: Command, options: &[&str], secrets: &[&str]) {
     );
 }
 
+/// The engine takes another password for a while: the server says so once, tries on, and is back by itself.
+#[test]
+fn a_server_that_is_shut_out_comes_back_when_it_is_let_in() {
+    let options = |password| ["-js", "--user", "studio", "--pass", password];
+    let Some(mut engine) = Engine::with(&options("s3cr3t")) else { return };
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"exec "$0" "$@" 2>"$LOG""#])
+        .arg(server_program())
+        .args(["--host", "127.0.0.1", "--port", "0", "--no-status", "--cluster", &engine.url()])
+        .env("SMPTE_CLUSTER_USER", "studio")
+        .env("SMPTE_CLUSTER_PASSWORD", "s3cr3t")
+        .env("LOG", log.path());
+    let running = Running::spawn(&mut command);
+    let address = running.address("tcp");
+    assert_eq!(running.line().as_deref(), Some("serving the cluster"));
+    let server = Server { running, address };
+    let said = |what: &str| std::fs::read_to_string(log.path()).unwrap().matches(what).count();
+    let shut_out = "does not let us in any more";
+    let mut member = server.connect();
+    member.create("25");
+    assert_eq!(kinds(&member.start()), "timecode_started");
+
+    engine.kill();
+    engine.run_with(&options("an0ther"));
+    until("it says that it is shut out", || (said(shut_out) > 0).then_some(()));
+    let refused = until("the change is refused", || Some(member.stop()).filter(|m| m["type"] == "error"));
+    assert!(refused["message"].as_str().unwrap().starts_with("Cluster unavailable: "), "{refused}");
+
+    engine.kill();
+    engine.run_with(&options("s3cr3t"));
+    let stopped =
+        until("changes are possible again", || Some(member.stop()).filter(|m| m["type"] != "error"));
+    assert_eq!(kinds(&stopped), "timecode_stopped");
+    until("it says that it is back", || (said("lets us in again") == 1).then_some(()));
+    assert_eq!((said(shut_out), said("s3cr3t")), (1, 0));
+}
+
 #[test]
 fn a_server_waits_for_its_engine() {
     let Some(mut engine) = Engine::start(&[]) else { return };

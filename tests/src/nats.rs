@@ -56,6 +56,15 @@ impl Engine {
         until("the engine listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
+    /// The same with other options than before.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn run_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|&option| option.into()).collect();
+        self.run();
+    }
+
     /// Kills it; what it has stored stays.
     pub fn kill(&mut self) {
         drop(self.running.take());

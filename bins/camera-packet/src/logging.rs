@@ -2,18 +2,22 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The original's format.
 pub const DEFAULT_FORMAT: &str = "%(asctime)s - %(name)s - %(levelname)s - %(message)s";
+
+/// The same without the time, for supervisors that add their own.
+pub const COMPACT_FORMAT: &str = "%(name)s - %(levelname)s - %(message)s";
 
 /// A level by its Python or Rust name, in any case.
 pub fn level(name: &str) -> Option<Level> {
@@ -27,11 +31,19 @@ pub fn level(name: &str) -> Option<Level> {
     })
 }
 
+/// What `--log` says: a level, or directives such as `driver=debug`.
+///
+/// # Errors
+/// With one line, when it is none of them.
+pub fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).map_err(|_| anyhow::anyhow!("--log: '{text}' is not a log filter"))
+}
+
 /// Logs to standard error, and to a file if there is one (appended).
 ///
 /// # Errors
-/// When the file cannot be opened, or logging was started before.
-pub fn init(level: Level, file: Option<&Path>, format: &str) -> anyhow::Result<()> {
+/// When the file cannot be opened, what is to be logged is not understood, or logging was started before.
+pub fn init(what: &str, file: Option<&Path>, format: &str) -> anyhow::Result<()> {
     use anyhow::Context;
     let file = file
         .map(|path| {
@@ -42,8 +54,9 @@ pub fn init(level: Level, file: Option<&Path>, format: &str) -> anyhow::Result<(
     let both = Both { file: file.map(|file| Arc::new(Mutex::new(file))) };
     tracing_subscriber::fmt()
         .log_internal_errors(false)
-        .with_max_level(level)
-        .with_ansi(io::stderr().is_terminal())
+        .with_env_filter(filter(what)?)
+        // the lines have none, and the file is to have none of the fields' either
+        .with_ansi(false)
         .event_format(Template(format.into()))
         .with_writer(both)
         .try_init()

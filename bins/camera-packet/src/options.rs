@@ -19,16 +19,17 @@ use crate::{logging, settings_file};
 /// What may be given on camera-server's command line.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// Address or name to listen on; default 127.0.0.1 while the password is the default one, else 0.0.0.0 [env: SERVER_HOST]
+    /// Address or name to listen on [env: SERVER_HOST] [default: 127.0.0.1 while the password is the default one, else
+    /// 0.0.0.0]
     #[arg(long)]
     pub host: Option<String>,
-    /// Port for telemetry, or HOST:PORT; 0 picks a free one; default 5000 [env: DATA_PORT]
+    /// Port for telemetry, or HOST:PORT; 0 picks a free one [env: DATA_PORT] [default: 5000]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub data_port: Option<String>,
-    /// Port for settings, or HOST:PORT; default 5001 [env: SETTINGS_PORT]
+    /// Port for settings, or HOST:PORT; 0 picks a free one [env: SETTINGS_PORT] [default: 5001]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub settings_port: Option<String>,
-    /// Port for authentication, or HOST:PORT; default 5002 [env: AUTH_PORT]
+    /// Port for authentication, or HOST:PORT; 0 picks a free one [env: AUTH_PORT] [default: 5002]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub auth_port: Option<String>,
     /// The password; others can see it in the list of processes [env: AUTH_PASSWORD]
@@ -40,20 +41,20 @@ pub struct Options {
     /// Allow the default password on addresses that others can reach
     #[arg(long)]
     pub allow_default_password: bool,
-    /// Who is served: everybody, addresses that have authenticated, or who has a token of a SCRAM login; default open on
-    /// loopback, else ip
-    #[arg(long, value_enum)]
+    /// Who is served: everybody, addresses that have authenticated, or who has a token of a SCRAM login [default: open on
+    /// loopback, else ip]
+    #[arg(long, value_name = "WHO", value_enum)]
     pub access: Option<AccessMode>,
     /// Where pictures come from: rpicam, v4l2:/dev/videoN, test, lavfi, command:PROGRAM ARGUMENTS or none
     #[arg(long, default_value = "rpicam", value_parser = str::parse::<Source>)]
     pub source: Option<Source>,
-    /// Where to publish the video; empty: nowhere; default rtsp://localhost:8554/ES_MTX
+    /// Where to publish the video; empty: nowhere [default: rtsp://localhost:8554/ES_MTX]
     #[arg(long, value_name = "URL")]
     pub rtsp_url: Option<String>,
     /// Who serves the video: another server, to which it is published, or this one
-    #[arg(long, value_enum, default_value = "publish")]
+    #[arg(long, value_name = "HOW", value_enum, default_value = "publish")]
     pub rtsp: RtspMode,
-    /// With --rtsp builtin: port of rtsp://HOST:PORT/ES_MTX, or HOST:PORT; 0 picks a free one; default 8554
+    /// With --rtsp builtin: port of rtsp://HOST:PORT/ES_MTX, or HOST:PORT; 0 picks a free one [default: 8554]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub rtsp_port: Option<String>,
     /// Telemetry items a second, 1 to 1000
@@ -62,7 +63,7 @@ pub struct Options {
     /// Main configuration file (JSON)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder of camera_settings.json; default config
+    /// Folder of camera_settings.json [default: config]
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
     /// Write camera_settings.json whenever the settings change
@@ -72,19 +73,25 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub max_clients: u32,
     /// After a wrong checksum: look again from the next byte, or discard the frame
-    #[arg(long, value_enum, default_value = "discard")]
+    #[arg(long, value_name = "HOW", value_enum, default_value = "discard")]
     pub resync: ResyncMode,
     /// Accept settings requests without a checksum
     #[arg(long)]
     pub accept_missing_checksum: bool,
     /// Settings that are let through: all, or those that the original's window can send
-    #[arg(long, value_enum, default_value = "none")]
+    #[arg(long, value_name = "WHICH", value_enum, default_value = "none")]
     pub clamp: ClampMode,
-    /// What to log: DEBUG, INFO, WARNING, ERROR or CRITICAL; default INFO [env: LOG_LEVEL]
-    #[arg(long, value_name = "L")]
+    /// What to log: a level (error, warn, info, debug, trace) or directives such as `driver=debug`; goes before --log-level
+    #[arg(long, env = "GENLOCK_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// What to log: DEBUG, INFO, WARNING, ERROR or CRITICAL [env: LOG_LEVEL] [default: INFO]
+    #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// How to write log lines [default: as the configuration file says, else as the original]
+    #[arg(long, env = "GENLOCK_LOG_FORMAT", value_name = "FORMAT", value_enum)]
+    pub log_format: Option<cli::LogFormat>,
     /// Log to this file too
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
 }
 
@@ -169,8 +176,8 @@ pub struct Setup {
     pub camera_settings: PathBuf,
     /// Whether they are written.
     pub persist: bool,
-    /// What to log.
-    pub log_level: tracing::Level,
+    /// What to log: a level, or directives.
+    pub log_filter: String,
     /// Where to, besides standard error.
     pub log_file: Option<PathBuf>,
     /// How.
@@ -300,10 +307,17 @@ impl Options {
             ("logging.level", file.log_level),
         ];
         let (from, level) = first(layers).unwrap_or(("", "INFO".into()));
-        let log_level = logging::level(&level).ok_or_else(|| {
+        let level = logging::level(&level).ok_or_else(|| {
             let error = anyhow!("{from}: '{level}' is not DEBUG, INFO, WARNING, ERROR or CRITICAL");
             if from.starts_with("--") { cli::usage(error) } else { error }
         })?;
+        let log_filter = self.log.unwrap_or_else(|| level.to_string().to_lowercase());
+        logging::filter(&log_filter).map_err(cli::usage)?;
+        let log_format = match self.log_format {
+            Some(cli::LogFormat::Compact) => logging::COMPACT_FORMAT.into(),
+            Some(cli::LogFormat::Text) => logging::DEFAULT_FORMAT.into(),
+            None => file.log_format.unwrap_or_else(|| logging::DEFAULT_FORMAT.into()),
+        };
         Ok(Setup {
             addresses,
             rtsp,
@@ -322,9 +336,9 @@ impl Options {
             pipeline,
             camera_settings,
             persist: self.persist,
-            log_level,
+            log_filter,
             log_file: self.log_file.or(file.log_file.map(PathBuf::from)),
-            log_format: file.log_format.unwrap_or_else(|| logging::DEFAULT_FORMAT.into()),
+            log_format,
             warnings,
         })
     }
@@ -362,7 +376,7 @@ impl Setup {
                 "extra_arguments": p.camera_extra, "publisher": p.publisher,
                 "publisher_arguments": p.publisher_extra, "settings": settings_file::to_json(self.settings)},
             "paths": {"camera_settings": self.camera_settings, "persist": self.persist},
-            "logging": {"level": self.log_level.to_string(), "file": self.log_file, "format": self.log_format},
+            "logging": {"level": self.log_filter, "file": self.log_file, "format": self.log_format},
         })
     }
 }
@@ -427,7 +441,7 @@ mod tests {
         assert_eq!(setup.addresses.map(|a| a.port()), [4, 6, 3]);
         assert_eq!(setup.password.as_deref(), Some("hunter2"));
         assert_eq!(setup.settings.0, [5, 6, 10, 10, 10, 127]);
-        assert_eq!(setup.log_level, tracing::Level::DEBUG);
+        assert_eq!(setup.log_filter, "debug");
         assert_eq!(setup.warnings.len(), 1, "{:?}", setup.warnings);
         assert!(!setup.to_json().to_string().contains("hunter2"));
     }
@@ -456,6 +470,14 @@ mod tests {
     fn what_cannot_be() {
         assert!(error(Options::default(), &[("DATA_PORT", "x")]).contains("DATA_PORT: 'x'"));
         assert!(error(Options::default(), &[("LOG_LEVEL", "loud")]).contains("LOG_LEVEL: 'loud'"));
+        let filter = Options { log: Some("driver=loud".into()), ..Options::default() };
+        assert_eq!(error(filter, &[]), "--log: 'driver=loud' is not a log filter");
+        let filter = Options { log: Some("warn,driver=debug".into()), ..Options::default() };
+        assert_eq!(
+            resolve(filter, &[("LOG_LEVEL", "error")]).unwrap().log_filter,
+            "warn,driver=debug",
+            "it goes before"
+        );
         let hash = Options { password_hash: Some("plain".into()), ..Options::default() };
         assert!(error(hash, &[]).contains("--password-hash"));
         let long = Options { password: Some("x".repeat(1025)), ..Options::default() };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use driver::cli::LogFormat;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -26,7 +27,15 @@ pub fn level(name: &str) -> Result<LevelFilter, String> {
     })
 }
 
-/// What of it all is logged.
+/// A level for everything, or levels for targets, as other programs take them.
+///
+/// # Errors
+/// When it is neither.
+pub fn filter(text: &str) -> Result<Targets, String> {
+    text.parse().map_err(|_| "not a log filter".into())
+}
+
+/// What of it all is logged, and how.
 #[derive(Clone, Debug)]
 pub struct Logging {
     /// The programs' own loggers.
@@ -35,17 +44,31 @@ pub struct Logging {
     pub http: bool,
     /// The wall clock client within another program.
     pub wall_clock: LevelFilter,
+    /// Instead of all levels.
+    pub filter: Option<Targets>,
+    /// As the original, or for supervisors.
+    pub format: LogFormat,
 }
 
 /// The logger of HTTP connections.
 pub const HTTP: &str = "http";
+/// The logger of a wall clock server.
+pub const WALL_CLOCK_SERVER: &str = "WallClockServer";
 /// The logger of a wall clock client.
 pub const WALL_CLOCK_CLIENT: &str = "WallClockClient";
 
 impl Logging {
     /// Everything up to a level.
     pub fn up_to(level: LevelFilter) -> Self {
-        Self { level, http: true, wall_clock: level }
+        Self { level, http: true, wall_clock: level, filter: None, format: LogFormat::Text }
+    }
+
+    /// Whether somebody sees what is logged of each request for the wall clock.
+    pub fn shows_requests(&self) -> bool {
+        match &self.filter {
+            Some(filter) => filter.would_enable(WALL_CLOCK_SERVER, &Level::INFO),
+            None => self.level >= LevelFilter::INFO,
+        }
     }
 
     /// Starts logging.
@@ -58,15 +81,22 @@ impl Logging {
         // what the engine's client says is for whoever looks for a fault
         let engine = if self.level >= LevelFilter::DEBUG { self.level } else { LevelFilter::OFF };
         let http = if self.http { self.level } else { LevelFilter::OFF };
-        let targets = Targets::new()
-            .with_default(self.level)
-            .with_target("driver", driver)
-            .with_target("async_nats", engine)
-            .with_target(HTTP, http)
-            .with_target(WALL_CLOCK_CLIENT, self.wall_clock);
+        let targets = match &self.filter {
+            Some(filter) if self.http => filter.clone(),
+            Some(filter) => filter.clone().with_target(HTTP, LevelFilter::OFF),
+            None => Targets::new()
+                .with_default(self.level)
+                .with_target("driver", driver)
+                .with_target("async_nats", engine)
+                .with_target(HTTP, http)
+                .with_target(WALL_CLOCK_CLIENT, self.wall_clock),
+        };
         let lines = Layer::default().with_ansi(false).with_writer(std::io::stderr).log_internal_errors(false);
-        let lines = lines.event_format(Lines);
-        tracing_subscriber::registry().with(targets).with(lines).try_init()?;
+        let all = tracing_subscriber::registry().with(targets);
+        match self.format {
+            LogFormat::Text => all.with(lines.event_format(Lines)).try_init()?,
+            LogFormat::Compact => all.with(lines.without_time().compact()).try_init()?,
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
-use crate::options::{Common, Http, bind_udp, say};
+use crate::options::{Common, Http, Telling, bind_udp, say};
 use crate::serve::{self, EndPoints, Television, WallClockServer};
 
 /// An address and a port as the command line has them, and what its help calls them.
@@ -33,7 +33,7 @@ pub struct Program {
     http: SocketAddr,
     wall_clock: Option<(WallClockServer, SocketAddr)>,
     stop: CancellationToken,
-    quiet: bool,
+    telling: Telling,
     /// Ends after the machines.
     recording: Option<Recording>,
 }
@@ -68,13 +68,18 @@ impl Program {
         let wall_clock = wall_clock.transpose()?;
         let (television, events) =
             serve::start_television_recorded(TvServerConfig::default(), recording.as_ref());
-        let quiet = common.quiet;
-        Ok((Self { television, listener, http, wall_clock, stop, quiet, recording }, events))
+        let telling = common.telling(options.announce);
+        Ok((Self { television, listener, http, wall_clock, stop, telling, recording }, events))
     }
 
     /// The machine behind the HTTP port.
     pub fn television(&self) -> &Television {
         &self.television
+    }
+
+    /// What it prints.
+    pub fn telling(&self) -> Telling {
+        self.telling
     }
 
     /// Waits for a signal.
@@ -111,15 +116,15 @@ impl Program {
     ) -> Result<()> {
         let wall_clock = self.wall_clock();
         serve::serve_television(&self.television, self.listener, end_points);
-        if !self.quiet {
+        if self.telling == Telling::Lines {
             say("----")?;
             lines.into_iter().try_for_each(say)?;
             say("----")?;
-            if let Some(address) = wall_clock {
-                cli::announce(address, "wc");
-            }
-            cli::announce(self.http, "http");
         }
+        if let Some(address) = wall_clock {
+            self.telling.listening(address, "wc");
+        }
+        self.telling.listening(self.http, "http");
         tokio::select! {
             () = self.stop.cancelled() => {}
             result = show => result?,

@@ -11,7 +11,7 @@ use machine::record::Recorded;
 use machine::{Service, SocketId};
 use tokio::net::TcpListener;
 
-use crate::logging::HTTP;
+use crate::logging::{HTTP, WALL_CLOCK_SERVER};
 
 /// A running wall clock server.
 pub type WallClockServer = Driver<Recorded<WcServer>>;
@@ -139,7 +139,7 @@ pub async fn log_requests(mut events: Events<WcServerEvent>) {
     while let Some(event) = events.next().await {
         if let WcServerEvent::Request { remote, originate } = event {
             tracing::info!(
-                target: "WallClockServer",
+                target: WALL_CLOCK_SERVER,
                 "Responding to request from {} port {} with originate time={:20} ns",
                 remote.ip(), remote.port(), originate.as_nanos()
             );

@@ -26,22 +26,28 @@ pub struct ServeOptions {
     #[arg(long, value_name = "PATH,…", num_args = 0..=1, value_delimiter = ',')]
     pub allow_publish: Option<Vec<String>>,
     /// Readers have to give this name (with --password)
-    #[arg(long, requires = "password", env = "RTSP_USER")]
+    #[arg(long, value_name = "USER", requires = "password", env = "RTSP_USER")]
     pub user: Option<String>,
     /// Readers have to give this password (with --user)
     #[arg(long, requires = "user", env = "RTSP_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
     /// Publishers have to give this name (with --publish-password)
-    #[arg(long, requires = "publish_password", env = "RTSP_PUBLISH_USER")]
+    #[arg(long, value_name = "USER", requires = "publish_password", env = "RTSP_PUBLISH_USER")]
     pub publish_user: Option<String>,
     /// Publishers have to give this password (with --publish-user)
-    #[arg(long, requires = "publish_user", env = "RTSP_PUBLISH_PASSWORD", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        requires = "publish_user",
+        env = "RTSP_PUBLISH_PASSWORD",
+        hide_env_values = true
+    )]
     pub publish_password: Option<String>,
     /// How pictures are cut for clients of the classroom dialect
-    #[arg(long, value_enum, default_value = "same")]
+    #[arg(long, value_name = "HOW", value_enum, default_value = "same")]
     pub lab_fragments: LabFragments,
     /// Frames a second of files [default: 20 in the labs' own .Mjpeg format, else 25]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fps: Option<u32>,
     /// Sessions at once; more are told that the server is full (453)
     #[arg(long, value_name = "N", default_value_t = 10_000)]

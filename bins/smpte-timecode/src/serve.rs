@@ -1,6 +1,5 @@
 //! A session server on sockets: the machine of `smpte-timecode` under the driver.
 
-use std::io::Write;
 use std::time::Duration;
 
 use driver::record::Recording;
@@ -58,13 +57,15 @@ pub async fn attach_ws<S>(
     server.attach_ws(io, SESSIONS, local, remote).await;
 }
 
-/// Prints `serving the cluster` when a server does for the first time, for scripts and tests to wait for.
-pub fn announce_cluster(serves: tokio::sync::oneshot::Receiver<()>) {
+/// Prints `serving the cluster`, or that as JSON, when a server does for the first time, for scripts and tests to wait for.
+pub fn announce_cluster(serves: tokio::sync::oneshot::Receiver<()>, json: bool) {
     tokio::spawn(async move {
         if serves.await.is_ok() {
-            let mut out = std::io::stdout().lock();
-            // A closed stdout is no reason to stop serving.
-            let _ = writeln!(out, "serving the cluster").and_then(|()| out.flush());
+            driver::cli::say(if json {
+                r#"{"event":"serving","what":"cluster"}"#
+            } else {
+                "serving the cluster"
+            });
         }
     });
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use driver::cli::Progress;
 use e2e::Running;
 use e2e::faults::{TcpProxy, Wire};
 use machine::sim::Rng;
@@ -87,12 +88,16 @@ fn main() -> Result<()> {
         .collect();
 
     let (begin, mut samples) = (Instant::now(), Vec::new());
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let mut progress = Progress::new("soak", millis(time));
     let pace = (time / 200).clamp(Duration::from_millis(500), Duration::from_secs(5));
     while begin.elapsed() < time {
         thread::sleep(pace);
         let sample = Sample::of(studio.pid(), begin).context("the studio has died")?;
         samples.push(sample);
+        progress.at(millis(begin.elapsed()));
         if samples.len() % 20 == 0 {
+            progress.hide();
             println!(
                 "{:6.0} s: {:5.1} MiB, {} descriptors, {} threads, {} visits",
                 sample.seconds,
@@ -103,6 +108,7 @@ fn main() -> Result<()> {
             );
         }
     }
+    drop(progress);
     visit.over.store(true, Ordering::Relaxed);
     for visitors in crowd {
         visitors.join().ok().context("a visitor failed")??;

@@ -32,7 +32,7 @@ struct CommandLine {
 
 #[derive(Args)]
 struct To {
-    /// Where the server is
+    /// Address or name of the server
     #[arg(long, default_value = "127.0.0.1", global = true)]
     host: String,
     /// Port for telemetry, or HOST:PORT
@@ -47,7 +47,7 @@ struct To {
     /// The password; asked for without echo if a login needs it
     #[arg(long, env = "AUTH_PASSWORD", hide_env_values = true, global = true)]
     password: Option<String>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long, global = true)]
     json: bool,
     /// Log in by SCRAM, without sending the password; before other commands too, for the token
@@ -71,7 +71,7 @@ enum Command {
     /// Show telemetry, its clock offset, rate and jitter
     Watch {
         /// End after so many items
-        #[arg(long, value_name = "ITEMS")]
+        #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
     /// Show the settings
@@ -121,7 +121,7 @@ async fn run(line: CommandLine) -> Result<()> {
     match line.command {
         Command::Login => {
             client::log_in(&mut session, to.password.as_deref()).await?;
-            println!("{}", if to.json { "{\"login\":true}" } else { "ready" });
+            println!("{}", if to.json { client::LOGGED_IN } else { "ready" });
         }
         Command::Watch { count } => client::watch(&mut session, count, to.json).await?,
         Command::Get => client::get(&mut session).await?.print(to.json),

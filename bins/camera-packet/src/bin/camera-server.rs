@@ -25,8 +25,10 @@ struct CommandLine {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
+    announce: cli::Announce,
+    #[command(flatten)]
     record: cli::Record,
-    /// Print what is in force and end
+    /// Print what is in force, as JSON, and end
     #[arg(long)]
     print_config: bool,
 }
@@ -44,13 +46,13 @@ fn main() -> ExitCode {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(setup, &line.record))
+        runtime.block_on(run(setup, line.announce, &line.record))
     });
     cli::exit(ended)
 }
 
-async fn run(mut setup: Setup, record: &cli::Record) -> Result<()> {
-    logging::init(setup.log_level, setup.log_file.as_deref(), &setup.log_format)?;
+async fn run(mut setup: Setup, announce: cli::Announce, record: &cli::Record) -> Result<()> {
+    logging::init(&setup.log_filter, setup.log_file.as_deref(), &setup.log_format)?;
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
@@ -77,10 +79,10 @@ async fn run(mut setup: Setup, record: &cli::Record) -> Result<()> {
     for (listener, service, role) in listeners {
         let address = listener.local_addr()?;
         server.serve(listener, service);
-        cli::announce(address, role);
+        announce.listening(address, role);
     }
     if let Some(video) = &video {
-        cli::announce(video.address(), "rtsp");
+        announce.listening(video.address(), "rtsp");
     }
     stop.cancelled().await;
     server.shutdown(shutdown::GRACE).await;

@@ -43,9 +43,9 @@ enum Command {
         #[arg(long)]
         unsynced: bool,
         /// After a wrong checksum: look again from the next byte, or discard the frame
-        #[arg(long, value_enum, default_value = "rescan")]
+        #[arg(long, value_name = "HOW", value_enum, default_value = "rescan")]
         resync: ResyncMode,
-        /// One JSON object a line
+        /// Print one JSON object a line
         #[arg(long)]
         json: bool,
     },
@@ -57,14 +57,14 @@ enum Command {
         /// Address or name to listen on
         #[arg(long, default_value = "127.0.0.1")]
         host: String,
-        /// Port for telemetry
-        #[arg(long, default_value = "5000")]
+        /// Port for telemetry, or HOST:PORT; 0 picks a free one
+        #[arg(long, value_name = "[HOST:]PORT", default_value = "5000")]
         data_port: String,
-        /// Port for settings
-        #[arg(long, default_value = "5001")]
+        /// Port for settings, or HOST:PORT; 0 picks a free one
+        #[arg(long, value_name = "[HOST:]PORT", default_value = "5001")]
         settings_port: String,
-        /// Port for authentication
-        #[arg(long, default_value = "5002")]
+        /// Port for authentication, or HOST:PORT; 0 picks a free one
+        #[arg(long, value_name = "[HOST:]PORT", default_value = "5002")]
         auth_port: String,
     },
 }
@@ -99,7 +99,9 @@ async fn run(command: Command) -> Result<()> {
                 address("--settings-port", ("--host", &host), &settings_port)?,
                 address("--auth-port", ("--host", &host), &auth_port)?,
             ];
-            let emulation = emulate::start(generation, addresses).context("cannot listen")?;
+            let emulation = emulate::start(generation, addresses).context(
+                "cannot listen: choose other ports with --data-port, --settings-port and --auth-port",
+            )?;
             for (address, role) in emulation.addresses {
                 cli::announce(address, role);
             }

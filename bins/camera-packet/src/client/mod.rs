@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 
 use crate::settings_file;
 
+/// What a login that succeeded is as JSON.
+pub const LOGGED_IN: &str = r#"{"login":true}"#;
+
 /// How long an answer may take in all, repeats and a new connection included.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -28,9 +28,9 @@ pub async fn shell(
                 set(session, dialect, &changes, false).await.map(|settings| settings.print(json))
             }
             Ok(Line::Watch(items)) => watch(session, Some(items), json).await,
-            Ok(Line::Login(given)) => {
-                log_in(session, given.as_deref().or(password)).await.map(|()| println!("ready"))
-            }
+            Ok(Line::Login(given)) => log_in(session, given.as_deref().or(password))
+                .await
+                .map(|()| println!("{}", if json { super::LOGGED_IN } else { "ready" })),
             Err(error) => Err(anyhow::Error::from(error)),
         };
         if let Err(error) = done {

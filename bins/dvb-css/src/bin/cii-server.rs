@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use css_programs::options::{Common, Http};
-use css_programs::program::{Place, Program};
+use css_programs::options::{Common, Http, Listen};
+use css_programs::program::Program;
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::ChannelShow;
 use driver::cli;
@@ -21,13 +21,15 @@ use driver::cli;
 )]
 struct Options {
     /// Address or name to listen on
-    #[arg(default_value = "127.0.0.1")]
+    #[arg(default_value = "127.0.0.1", group = "address")]
     cii_addr: String,
     /// TCP port; 0 picks a free one
-    #[arg(default_value_t = 7681)]
+    #[arg(default_value_t = 7681, group = "address_port")]
     cii_port: u16,
-    /// Serve this CII message, a JSON object, instead of hopping
-    #[arg(long, value_name = "STATE.json")]
+    #[command(flatten)]
+    listen: Listen,
+    /// Serve the CII message in this file, a JSON object, instead of hopping; again whenever the file changes
+    #[arg(long, visible_alias = "state", value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     http: Http,
@@ -41,7 +43,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let at = Place { names: "cii_addr and cii_port", host: &options.cii_addr, port: options.cii_port };
+    let at = options.listen.place("cii_addr and cii_port", &options.cii_addr, options.cii_port);
     let (program, events) = Program::start(&options.common, &options.http, at, None).await?;
     tokio::spawn(serve::watch(events, |_| {}));
     let server = program.television().clone();

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use css_programs::cluster::{self, Content, Sharing};
-use css_programs::options::{Common, Http};
-use css_programs::program::{Place, Program};
+use css_programs::options::{Common, Http, Listen, ListenWallClock, Telling};
+use css_programs::program::Program;
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::{CHANNELS, TimelineShow};
 use css_programs::smpte::Timeline;
@@ -31,17 +31,21 @@ Examples:
 )]
 struct Options {
     /// Address or name to serve timelines on
-    #[arg(default_value = "127.0.0.1")]
+    #[arg(default_value = "127.0.0.1", group = "address")]
     ts_addr: String,
     /// TCP port for it; 0 picks a free one
-    #[arg(default_value_t = 7681)]
+    #[arg(default_value_t = 7681, group = "address_port")]
     ts_port: u16,
     /// Address or name to serve the wall clock on
-    #[arg(default_value = "0.0.0.0")]
+    #[arg(default_value = "0.0.0.0", group = "wc_address")]
     wc_addr: String,
     /// UDP port for it; 0 picks a free one
-    #[arg(default_value_t = 6677)]
+    #[arg(default_value_t = 6677, group = "wc_address_port")]
     wc_port: u16,
+    #[command(flatten)]
+    listen: Listen,
+    #[command(flatten)]
+    listen_wall_clock: ListenWallClock,
     /// Offer a timeline that follows a timecode session of an smpte-server, or of the cluster
     #[arg(long, value_name = "smpte:HOST:PORT/SESSION|cluster:SESSION")]
     timeline: Option<Timeline>,
@@ -59,8 +63,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let at = Place { names: "ts_addr and ts_port", host: &options.ts_addr, port: options.ts_port };
-    let wc = Place { names: "wc_addr and wc_port", host: &options.wc_addr, port: options.wc_port };
+    let at = options.listen.place("ts_addr and ts_port", &options.ts_addr, options.ts_port);
+    let wc = options.listen_wall_clock.place("wc_addr and wc_port", &options.wc_addr, options.wc_port);
     let (program, events) = Program::start(&options.common, &options.http, at, Some(wc)).await?;
     let (forward, receive) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(serve::watch(events, move |event| {
@@ -68,13 +72,13 @@ async fn run(options: Options) -> Result<()> {
         let _ = forward.send(event.clone());
     }));
     let joined = tokio::select! {
-        joined = options.sharing.join(options.timeline.as_ref(), options.common.quiet) => joined?,
+        joined = options.sharing.join(options.timeline.as_ref(), program.telling()) => joined?,
         () = program.stopped() => return Ok(()),
     };
     let server = program.television().clone();
     let wc_port = program.wall_clock().map_or(0, |address| address.port());
     let show = server.call(|tv, now| match joined.is_some() {
-        false => TimelineShow::new(tv, now, options.common.quiet).map(Some),
+        false => TimelineShow::new(tv, now, program.telling() != Telling::Lines).map(Some),
         true => {
             tv.set_cii(now, cluster::first_cii(wc_port))?;
             Ok(None)

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use css_programs::cluster::{self, Content, Sharing};
-use css_programs::options::{Common, Http};
-use css_programs::program::{Place, Program};
+use css_programs::options::{Common, Http, Listen, ListenWallClock};
+use css_programs::program::Program;
 use css_programs::serve::{self, EndPoints};
 use css_programs::show::TvShow;
 use css_programs::smpte::Timeline;
@@ -27,17 +27,21 @@ use dvb_css::server::TvCalls;
 )]
 struct Options {
     /// Address or name for the WebSocket end points
-    #[arg(default_value = "0.0.0.0")]
+    #[arg(default_value = "0.0.0.0", group = "address")]
     ws_addr: String,
     /// TCP port for them; 0 picks a free one
-    #[arg(default_value_t = 7681)]
+    #[arg(default_value_t = 7681, group = "address_port")]
     ws_port: u16,
     /// Address or name for the wall clock
-    #[arg(default_value = "0.0.0.0")]
+    #[arg(default_value = "0.0.0.0", group = "wc_address")]
     wc_addr: String,
     /// UDP port for it; 0 picks a free one
-    #[arg(default_value_t = 6677)]
+    #[arg(default_value_t = 6677, group = "wc_address_port")]
     wc_port: u16,
+    #[command(flatten)]
+    listen: Listen,
+    #[command(flatten)]
+    listen_wall_clock: ListenWallClock,
     /// Show what this file says: {"cii": {…}, "timelines": [{"selector", "unitsPerTick", "unitsPerSecond", "speed"}],
     /// "disabled": [end points that are shut: "cii", "ts", "wc"]}
     #[arg(long, value_name = "FILE")]
@@ -59,13 +63,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<()> {
-    let at = Place { names: "ws_addr and ws_port", host: &options.ws_addr, port: options.ws_port };
-    let wc = Place { names: "wc_addr and wc_port", host: &options.wc_addr, port: options.wc_port };
+    let at = options.listen.place("ws_addr and ws_port", &options.ws_addr, options.ws_port);
+    let wc = options.listen_wall_clock.place("wc_addr and wc_port", &options.wc_addr, options.wc_port);
     let (program, events) = Program::start(&options.common, &options.http, at, Some(wc)).await?;
     tokio::spawn(serve::watch(events, |_| {}));
     let end_points = EndPoints::all(options.http.limit(5), options.http.limit(10));
     let joined = tokio::select! {
-        joined = options.sharing.join(options.timeline.as_ref(), options.common.quiet) => joined?,
+        joined = options.sharing.join(options.timeline.as_ref(), program.telling()) => joined?,
         () = program.stopped() => return Ok(()),
     };
     let tv = program.television().clone();

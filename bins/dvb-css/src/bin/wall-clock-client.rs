@@ -32,8 +32,14 @@ struct Options {
     bindaddr: String,
     /// UDP port to send from; without it a random one
     bindport: Option<u16>,
+    /// Address or name of the server, instead of the argument
+    #[arg(long, value_name = "HOST", conflicts_with = "addr")]
+    host: Option<String>,
+    /// Its UDP port, instead of the argument
+    #[arg(id = "by_port", long = "port", value_name = "PORT", conflicts_with = "port")]
+    by_port: Option<u16>,
     /// How to make an estimate of what the server answers
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     algorithm: AlgorithmName,
     /// Maximum frequency error of this machine's clock, in ppm
     #[arg(long, value_name = "PPM", default_value = "500", value_parser = wc_client::ppm)]
@@ -41,8 +47,8 @@ struct Options {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Draw offset and dispersion over time
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draw offset and dispersion over time into this SVG file
+    #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
@@ -56,7 +62,9 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<()> {
     options.common.logging(LevelFilter::DEBUG).init()?;
     let stop = shutdown::on_signals();
-    let server = cli::resolve("addr", &options.addr, options.port)?;
+    let (name, host) =
+        options.host.as_deref().map_or(("addr", options.addr.as_str()), |host| ("--host", host));
+    let server = cli::resolve(name, host, options.by_port.unwrap_or(options.port))?;
     let socket = bind_udp("bindaddr and bindport", &options.bindaddr, options.bindport)?;
     let (client, events) = wc_client::start(socket, server, options.algorithm, options.mfe)?;
     tokio::spawn(wc_client::log_exchanges(events));

@@ -17,6 +17,7 @@ use dvb_css::message::{CiiMessage, Field};
 #[cfg(feature = "cluster")]
 pub use self::node::Cluster;
 
+use crate::options::Telling;
 use crate::serve::Television;
 use crate::show::television_cii;
 use crate::smpte::{self, Timeline};
@@ -44,12 +45,12 @@ pub enum Content {
 pub enum Cluster {}
 
 impl Sharing {
-    /// Becomes part of the cluster, if that is wanted; `quiet` if nothing is to be printed.
+    /// Becomes part of the cluster, if that is wanted. It is told when it is.
     ///
     /// # Errors
     /// With one line, when the options make no sense or the engine cannot be used.
-    pub async fn join(&self, timeline: Option<&Timeline>, quiet: bool) -> Result<Option<Cluster>> {
-        let joined = self.connect(quiet).await?;
+    pub async fn join(&self, timeline: Option<&Timeline>, telling: Telling) -> Result<Option<Cluster>> {
+        let joined = self.connect(telling).await?;
         if joined.is_none() && matches!(timeline, Some(Timeline::Cluster(_))) {
             let how = if cfg!(feature = "cluster") { "" } else { ", which this program is built without" };
             return Err(usage(anyhow!("--timeline: a session of a cluster needs --cluster{how}")));
@@ -58,12 +59,12 @@ impl Sharing {
     }
 
     #[cfg(feature = "cluster")]
-    async fn connect(&self, quiet: bool) -> Result<Option<Cluster>> {
-        Cluster::join(&self.args, quiet).await
+    async fn connect(&self, telling: Telling) -> Result<Option<Cluster>> {
+        Cluster::join(&self.args, telling).await
     }
 
     #[cfg(not(feature = "cluster"))]
-    async fn connect(&self, _quiet: bool) -> Result<Option<Cluster>> {
+    async fn connect(&self, _: Telling) -> Result<Option<Cluster>> {
         Ok(None)
     }
 }

@@ -15,7 +15,7 @@ use smpte_timecode::session::replicated::{MAX_ENTRY, Node};
 use tokio::sync::watch;
 
 use super::Content;
-use crate::options::say;
+use crate::options::Telling;
 use crate::serve::Television;
 use crate::smpte;
 use crate::state_file::{LOOK, read_cii};
@@ -27,7 +27,7 @@ pub struct Cluster {
     sessions: TimecodeServer,
     joined: Joined,
     state: SharedEntry,
-    quiet: bool,
+    telling: Telling,
 }
 
 impl Cluster {
@@ -35,14 +35,14 @@ impl Cluster {
     ///
     /// # Errors
     /// With one line, when the options make no sense or the engine cannot be used.
-    pub(super) async fn join(args: &ClusterArgs, quiet: bool) -> Result<Option<Self>> {
+    pub(super) async fn join(args: &ClusterArgs, telling: Telling) -> Result<Option<Self>> {
         let (config, for_sessions) = args.connect(ServerConfig::new(driver::seed())).await?;
         let (Some(for_sessions), Some(node)) = (for_sessions, config.cluster) else { return Ok(None) };
         let Some(for_state) = args.engine("css").await? else { return Ok(None) };
         let (sessions, events) = serve::start(config);
         let joined = cluster::join(&sessions, events, for_sessions);
         let state = SharedEntry::follow(for_state, node.name, KEY);
-        Ok(Some(Self { sessions, joined, state, quiet }))
+        Ok(Some(Self { sessions, joined, state, telling }))
     }
 
     /// Lets a television follow the session whose id begins so, and take part in what is said of the content, until the
@@ -56,7 +56,7 @@ impl Cluster {
         session: Option<&str>,
         content: Content,
     ) -> Result<()> {
-        let Self { sessions, joined, state, quiet } = self;
+        let Self { sessions, joined, state, telling } = self;
         let (tell, clock) = watch::channel(None);
         let timeline = async {
             match session {
@@ -66,9 +66,8 @@ impl Cluster {
         };
         let search = async {
             // Before that nobody knows how right this machine's clock is.
-            if joined.serves.await.is_ok() && !quiet {
-                // A closed stdout is no reason to stop.
-                let _ = say("serving the cluster");
+            if joined.serves.await.is_ok() {
+                telling.serving_the_cluster();
             }
             if let Some(beginning) = session {
                 let search = Search { sessions: &sessions, beginning, found: None, said: None };

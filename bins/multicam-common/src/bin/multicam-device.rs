@@ -24,6 +24,8 @@ struct Options {
     #[command(flatten)]
     device: device::Options,
     #[command(flatten)]
+    announce: cli::Announce,
+    #[command(flatten)]
     record: cli::Record,
     #[command(flatten)]
     logging: cli::Logging,
@@ -44,7 +46,7 @@ async fn run(options: Options) -> Result<()> {
     let listener = cli::listen("--port", address).await?;
     let recording = options.record.start()?;
     let device = device::start_recorded(setup, listener, recording.as_ref())?;
-    cli::announce(device.address, "multicam");
+    options.announce.listening(device.address, "multicam");
     #[cfg(feature = "mdns")]
     let announced = if options.device.no_mdns {
         None

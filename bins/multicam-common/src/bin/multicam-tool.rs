@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use driver::cli;
+use multicam_common::constants::TCP_PORT;
 use multicam_programs::emulate::{self, Emulated, Original, run_controller};
 use multicam_programs::{avi, still};
+use serde_json::json;
 
 /// Play the original MultiCam implementations, quirks included, and read recordings of the test source back
 #[derive(Parser)]
@@ -18,6 +20,7 @@ use multicam_programs::{avi, still};
     version,
     after_help = "Examples:
   multicam-tool frames takes/Tiger-1/Tiger-1_1729000000123.avi --first 1    what its first picture says
+  multicam-tool frames recording.avi --json                                  what all say, for scripts
   multicam-tool emulate --peer oak-g2 --port 8080                            the device of the OAK generation"
 )]
 struct Options {
@@ -31,32 +34,32 @@ struct Options {
 enum Action {
     /// Be an original device, or do a cycle as an original controller
     Emulate {
-        /// Which
-        #[arg(long, value_enum)]
+        /// Which implementation
+        #[arg(long, value_name = "NAME", value_enum)]
         peer: Peer,
-        /// Device: address to listen on
+        /// Device: address or name to listen on
         #[arg(long, default_value = "127.0.0.1")]
         host: String,
         /// Device: TCP port; 0 picks a free one
         #[arg(long, default_value_t = 0)]
         port: u16,
         /// Device: its id
-        #[arg(long, default_value = "Emulated-00000001")]
+        #[arg(long, value_name = "ID", default_value = "Emulated-00000001")]
         device_id: String,
         /// Device: its clock is ahead by so many milliseconds
-        #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+        #[arg(long, value_name = "MS", default_value_t = 0, allow_negative_numbers = true)]
         clock_offset: i64,
         /// Controller: the device to talk to
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST[:PORT]")]
         device: Option<String>,
         /// Controller: where to put the file
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Controller: seconds from the command to the start
-        #[arg(long, default_value_t = 1.0)]
+        #[arg(long, value_name = "S", default_value_t = 1.0)]
         lead: f64,
         /// Controller: seconds from the start to the stop
-        #[arg(long, default_value_t = 1.0)]
+        #[arg(long, value_name = "S", default_value_t = 1.0)]
         record: f64,
     },
     /// Print what the frames of a recording of the test source say of themselves
@@ -66,6 +69,9 @@ enum Action {
         /// Only the first so many
         #[arg(long, value_name = "N")]
         first: Option<usize>,
+        /// Print one JSON object a line: frame, unixNanos and timecode
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -96,10 +102,11 @@ fn run(action: Action) -> Result<()> {
                     let original = if peer == Peer::ControllerG0 { Original::G0 } else { Original::G2 };
                     let device =
                         device.ok_or_else(|| cli::usage(anyhow!("--device: a controller needs one")))?;
-                    let (host, port) = device
-                        .rsplit_once(':')
-                        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
-                        .ok_or_else(|| cli::usage(anyhow!("--device: '{device}' is not HOST:PORT")))?;
+                    let wrong = || cli::usage(anyhow!("--device: '{device}' is not HOST or HOST:PORT"));
+                    let (host, port) = match device.rsplit_once(':') {
+                        Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+                        None => (device.as_str(), TCP_PORT),
+                    };
                     let seconds = |option: &str, s: f64| {
                         Duration::try_from_secs_f64(s)
                             .map_err(|_| cli::usage(anyhow!("{option}: not a number of seconds")))
@@ -112,12 +119,14 @@ fn run(action: Action) -> Result<()> {
                     return Ok(());
                 }
             };
-            let listener = TcpListener::bind(cli::resolve("--host", &host, port)?).context("--port")?;
+            let address = cli::resolve("--host", &host, port)?;
+            let listener = TcpListener::bind(address)
+                .with_context(|| format!("cannot listen on {address}: choose another with --port"))?;
             cli::announce(listener.local_addr()?, "emulated");
             let device = Emulated::new(played, &device_id, clock_offset.saturating_mul(1_000_000));
             Ok(emulate::serve(&Arc::new(device), &listener)?)
         }
-        Action::Frames { file, first } => {
+        Action::Frames { file, first, json } => {
             let open =
                 std::fs::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let frames =
@@ -125,12 +134,16 @@ fn run(action: Action) -> Result<()> {
             let mut any = false;
             for jpeg in frames.take(first.unwrap_or(usize::MAX)) {
                 let marks = still::read(&jpeg?)?;
-                println!(
-                    "{} {}.{:09}",
-                    marks.frame,
-                    marks.time_ns / 1_000_000_000,
-                    marks.time_ns % 1_000_000_000
-                );
+                if json {
+                    let label = marks.label();
+                    println!(
+                        "{}",
+                        json!({"frame": marks.frame, "unixNanos": marks.time_ns, "timecode": label})
+                    );
+                } else {
+                    let (seconds, nanos) = (marks.time_ns / 1_000_000_000, marks.time_ns % 1_000_000_000);
+                    println!("{} {seconds}.{nanos:09}", marks.frame);
+                }
                 any = true;
             }
             if !any {

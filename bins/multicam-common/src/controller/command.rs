@@ -11,8 +11,8 @@ pub struct Global {
     /// A device; may be given again. Without any, devices are found by multicast DNS
     #[arg(long, value_name = "HOST[:PORT]", global = true)]
     pub device: Vec<String>,
-    /// Look for devices on this interface only (name or address; `lo` for this machine); may be given again
-    #[arg(long, value_name = "I", global = true)]
+    /// Look for devices on this interface only (`lo`: this machine alone); may be given again
+    #[arg(long, value_name = "NAME|ADDR", global = true)]
     pub interface: Vec<String>,
     /// How long to look for devices, in seconds
     #[arg(long, value_name = "S", default_value_t = 2.0, global = true)]

@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "ID")]
     pub device_id: Option<String>,
     /// Where recordings are kept
-    #[arg(long, default_value = "recordings")]
+    #[arg(long, value_name = "DIR", default_value = "recordings")]
     pub dir: PathBuf,
     /// Answer as package 1.0 (v1), as package 2.0 (v2), or so that all understand
     #[arg(long, value_enum, default_value_t = Words::Both)]
@@ -43,8 +43,8 @@ pub struct Options {
     /// Do not announce this device by multicast DNS
     #[arg(long)]
     pub no_mdns: bool,
-    /// Announce only on this interface (name or address; `lo` for this machine alone); may be given again
-    #[arg(long, value_name = "I")]
+    /// Announce only on this interface (`lo`: this machine alone); may be given again
+    #[arg(long, value_name = "NAME|ADDR")]
     pub interface: Vec<String>,
     /// Refuse commands that do not carry this word as `auth` (no original sends one)
     #[arg(long, env = "MULTICAM_AUTH", hide_env_values = true, value_name = "WORD")]

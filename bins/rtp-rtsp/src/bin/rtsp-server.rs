@@ -42,6 +42,8 @@ struct Options {
     #[command(flatten)]
     serve: ServeOptions,
     #[command(flatten)]
+    announce: cli::Announce,
+    #[command(flatten)]
     record: cli::Record,
     #[command(flatten)]
     logging: cli::Logging,
@@ -77,14 +79,14 @@ async fn run(options: Options) -> Result<()> {
     }
     tokio::spawn(files::answer(server.clone(), events, library, serve::log));
     serve::serve_tcp(&server, listener);
-    cli::announce(address, "rtsp");
+    options.announce.listening(address, "rtsp");
     #[cfg(feature = "tls")]
     if let Some(identity) = identity {
         let listener =
             cli::listen("--tls-port", cli::resolve("--host", &options.host, options.tls_port)?).await?;
         let address = listener.local_addr()?;
         tls::serve(&server, listener, identity);
-        cli::announce(address, "rtsps");
+        options.announce.listening(address, "rtsps");
     }
 
     stop.cancelled().await;

@@ -21,7 +21,7 @@ pub struct Options {
     #[arg(value_name = "URL | HOST PORT RTP_PORT FILE", num_args = 1..=4, required = true)]
     target: Vec<String>,
     /// How packets are to travel
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
     pub transport: TransportChoice,
     /// Speak the classroom dialect, whatever the address looks like
     #[arg(long)]
@@ -38,7 +38,7 @@ pub struct Options {
     /// Say every second how it goes
     #[arg(long)]
     pub stats: bool,
-    /// Say so as JSON, one object a line, and one at the end
+    /// Say so as JSON: print one JSON object a line, and one at the end
     #[arg(long)]
     pub json: bool,
     /// Do what is typed: setup, play, pause, stats, teardown

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use driver::{cli, shutdown};
+use serde_json::json;
 use smpte_programs::chase::{self, Source};
 use smpte_programs::{serve, wav};
 use smpte_timecode::config::ServerConfig;
@@ -17,6 +18,7 @@ use smpte_timecode::config::ServerConfig;
     after_help = "Examples:
   smpte-server --host 0.0.0.0 --port 9000      reachable from the network (there is no authentication)
   smpte-server --port 0 --ws-port 0            on free ports, for browsers too
+  smpte-server --port 0 --json                 telling a script which port it is
   smpte-server --chase recording.wav           with a session that follows the LTC in a recording
   smpte-server --cluster nats://10.0.0.5:4222  one of several that share sessions (where built with that feature)"
 )]
@@ -33,7 +35,7 @@ struct Options {
     /// Do not log the numbers of clients and sessions every 30 s
     #[arg(long)]
     no_status: bool,
-    /// Log what connections do
+    /// Log what connections do, as --log debug
     #[arg(long)]
     debug: bool,
     /// Clients at once; more are told `Server full`
@@ -52,6 +54,8 @@ struct Options {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     cluster: smpte_programs::cluster::ClusterArgs,
+    #[command(flatten)]
+    announce: cli::Announce,
     #[command(flatten)]
     record: cli::Record,
     #[command(flatten)]
@@ -95,15 +99,15 @@ async fn run(options: Options) -> Result<()> {
     #[cfg(not(feature = "cluster"))]
     drop(events);
     serve::serve_tcp(&server, tcp);
-    cli::announce(address, "tcp");
+    options.announce.listening(address, "tcp");
     if let Some(port) = options.ws_port {
         let ws = cli::listen("--ws-port", cli::resolve("--host", &options.host, port)?).await?;
-        cli::announce(ws.local_addr()?, "ws");
+        options.announce.listening(ws.local_addr()?, "ws");
         serve::serve_ws(&server, ws);
     }
     #[cfg(feature = "cluster")]
     if let Some(serves) = serves {
-        serve::announce_cluster(serves);
+        serve::announce_cluster(serves, options.announce.json);
     }
     if !options.no_status {
         tokio::spawn(serve::log_status(server.clone(), Duration::from_secs(30)));
@@ -115,7 +119,11 @@ async fn run(options: Options) -> Result<()> {
             // A recording that cannot be chased ends the program; a live source may take its time.
             made = chase::follow(&server, &title, Source::from_name(name)) => {
                 let id = made.map_err(|error| cli::usage_if(wav::is_broken, error)).context("--chase")?;
-                println!("chasing {name} in session {id}");
+                if options.announce.json {
+                    cli::say(json!({"event": "chasing", "file": name, "session_id": id.to_string()}));
+                } else {
+                    cli::say(format_args!("chasing {name} in session {id}"));
+                }
             }
             () = stop.cancelled() => {}
         }

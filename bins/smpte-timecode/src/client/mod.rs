@@ -312,12 +312,18 @@ impl Program {
             Command::Reset { label } => tell(&|c| c.reset(label.as_deref())),
             Command::List => tell(&Client::request_sessions),
             Command::Status => {
-                let status = self.driver.call(|client, _| show::status(client));
+                let write: fn(&Client) -> String = if self.json { show::status_json } else { show::status };
+                let status = self.driver.call(|client, _| write(client));
                 self.say(status);
                 Ok(())
             }
             Command::Help => {
-                self.say(HELP.into());
+                // Programs that read events have no use for it among them.
+                if self.json {
+                    eprintln!("{HELP}")
+                } else {
+                    self.say(HELP.into())
+                }
                 Ok(())
             }
             Command::Connect { host, port } => self.connect(&host, port).await,

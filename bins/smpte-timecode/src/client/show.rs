@@ -90,6 +90,24 @@ pub(super) fn status(client: &Client) -> String {
     lines.join("\n")
 }
 
+/// The same as one JSON object.
+pub(super) fn status_json(client: &Client) -> String {
+    let ClientStatus { connected, session, round_trip, extensions, .. } = client.status();
+    let session = session.map(|s| {
+        let role = if s.role == Role::Creator { "creator" } else { "participant" };
+        json!({
+            "session_id": s.id, "role": role, "framerate": s.framerate, "timecode": s.label.to_string(), "running": s.running,
+        })
+    });
+    let names: Vec<_> = extensions.iter().map(|e| e.name()).collect();
+    let round_trip_ms = round_trip.map(|time| time.as_secs_f64() * 1e3);
+    json!({
+        "event": "client_status", "connected": connected, "session": session, "extensions": names,
+        "round_trip_ms": round_trip_ms,
+    })
+    .to_string()
+}
+
 /// One JSON object for an event.
 pub(super) fn json(event: &Event) -> Value {
     match event {

@@ -8,13 +8,16 @@
 //! The kind is `smpte` where the entries are those of timecode sessions.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy, push};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, ServerError};
 use bytes::Bytes;
 use driver::cli::usage;
 use futures_util::StreamExt;
@@ -98,16 +101,27 @@ impl Nats {
             }
             sleep(Duration::from_secs(1)).await;
         };
+        let refused = Arc::new(AtomicBool::new(false));
         let client = loop {
-            let tell = tell.clone();
+            let (tell, told) = (tell.clone(), refused.clone());
+            let refused = refused.clone();
             let connecting = connect_options(&options)?
                 .name(format!("genlock {}, cluster {name}", options.kind))
                 .ping_interval(PING)
                 .connection_timeout(PATIENCE)
                 .request_timeout(Some(PATIENCE))
                 .max_reconnects(None)
-                .reconnect_delay_callback(|attempts| RECONNECT * u32::try_from(attempts.min(5)).unwrap_or(5))
+                .reconnect_delay_callback(move |attempts| {
+                    // who is not let in is a person's to mend, and every attempt is a line in the engine's log
+                    let most = if refused.load(Ordering::Relaxed) { 50 } else { 5 };
+                    RECONNECT * u32::try_from(attempts.min(most)).unwrap_or(5)
+                })
                 .event_callback(move |event| {
+                    if is_refusal(&event) {
+                        told.store(true, Ordering::Relaxed);
+                    } else if event == Event::Connected {
+                        told.store(false, Ordering::Relaxed);
+                    }
                     // The adapter may have ended.
                     let _ = tell.send(event);
                     std::future::ready(())
@@ -223,8 +237,12 @@ impl Backplane for Nats {
         mut commands: mpsc::Receiver<Command>,
         heard: mpsc::Sender<Heard>,
     ) {
+        let mut refused = false;
         loop {
-            while self.events.try_recv().is_ok() {}
+            tokio::select! {
+                () = self.connected(&mut refused) => {}
+                () = drain(&mut commands) => return,
+            }
             let watch = tokio::select! {
                 watch = self.watch() => watch,
                 // what was said to the connection before has no meaning to this one
@@ -235,7 +253,10 @@ impl Backplane for Nats {
                     if heard.send(Heard::Connected).await.is_err() {
                         return;
                     }
-                    let lost = self.serve(node, watch, &mut commands, &heard).await;
+                    if std::mem::take(&mut refused) {
+                        tracing::info!("the engine of the cluster lets us in again");
+                    }
+                    let lost = self.serve(node, watch, &mut commands, &heard, &mut refused).await;
                     if lost.is_none() || heard.send(Heard::Disconnected).await.is_err() {
                         return;
                     }
@@ -254,6 +275,28 @@ impl Backplane for Nats {
 struct Lost;
 
 impl Nats {
+    /// Waits for a connection. What is asked of the engine before would only pile up. An engine that does not let us in
+    /// any more is told of once; `refused` remembers that it was.
+    async fn connected(&mut self, refused: &mut bool) {
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                note(&event, refused);
+            }
+            if self.client.connection_state() == State::Connected {
+                return;
+            }
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => note(&event, refused),
+                    // not while there is a client
+                    None => sleep(PATIENCE).await,
+                },
+                // events are told after the state has changed or before
+                () = sleep(RECONNECT) => {}
+            }
+        }
+    }
+
     /// One connection's life; `None`: nobody is there to serve any more.
     async fn serve(
         &mut self,
@@ -261,6 +304,7 @@ impl Nats {
         mut watch: Watch,
         commands: &mut mpsc::Receiver<Command>,
         heard: &mpsc::Sender<Heard>,
+        refused: &mut bool,
     ) -> Option<Lost> {
         let Ok(mut messages) = self.client.subscribe(self.subject(node)).await else { return Some(Lost) };
         if watch.pending == 0 {
@@ -270,7 +314,10 @@ impl Nats {
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(Event::Disconnected | Event::Closed | Event::Connected) | None => return Some(Lost),
-                    Some(event) => tracing::debug!(%event, "engine"),
+                    Some(event) => {
+                        tracing::debug!(%event, "engine");
+                        note(&event, refused);
+                    }
                 },
                 message = watch.messages.next() => {
                     let Some(Ok(message)) = message else { return Some(Lost) };
@@ -366,6 +413,30 @@ impl Nats {
             // The server may have ended.
             let _ = heard.send(Heard::Written { token, outcome }).await;
         });
+    }
+}
+
+/// Whether it says that the engine does not let us in, or not any more.
+fn is_refusal(event: &Event) -> bool {
+    match event {
+        Event::ServerError(ServerError::AuthorizationViolation) => true,
+        // of a token that has run out, or an account that is gone
+        Event::ServerError(ServerError::Other(text)) => text.to_lowercase().contains("authentication"),
+        // what the client makes of the engine's answer when it tries again
+        Event::ClientError(ClientError::Other(text)) => {
+            *text == ConnectErrorKind::AuthorizationViolation.to_string()
+        }
+        _ => false,
+    }
+}
+
+/// Says what a person has to mend, once until it is mended.
+fn note(event: &Event, refused: &mut bool) {
+    if is_refusal(event) && !std::mem::replace(refused, true) {
+        tracing::error!(
+            "the engine of the cluster does not let us in any more, and is tried again: have it take these credentials, or \
+             start this server with others"
+        );
     }
 }
 

@@ -31,14 +31,14 @@ pub(super) enum Command {
     },
     /// Print the labels that arrive, until stopped
     Listen {
-        /// Address to listen on
+        /// Address or name to listen on
         #[arg(long, default_value = "0.0.0.0")]
         host: String,
-        /// Port to listen on; 0 picks a free one
+        /// UDP port; 0 picks a free one
         #[arg(long, default_value_t = PORT)]
         port: u16,
         /// Stop after so many labels
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         count: Option<u64>,
         /// Print one JSON object a label; the line that says where it listens goes to stderr
         #[arg(long)]

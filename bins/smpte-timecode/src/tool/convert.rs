@@ -16,10 +16,10 @@ pub(super) struct Convert {
     #[arg(long)]
     rate: String,
     /// The frame rate to go to
-    #[arg(long)]
+    #[arg(long, value_name = "RATE")]
     to: String,
     /// What stays the same
-    #[arg(long, value_enum, default_value_t = Keep::Time)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Keep::Time)]
     keep: Keep,
 }
 

@@ -1,7 +1,7 @@
 //! `ltc encode` and `ltc decode`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -84,7 +84,7 @@ impl Command {
                 let live = input == "-";
                 let source: Box<dyn Read> = match live {
                     true => Box::new(io::stdin().lock()),
-                    false => Box::new(File::open(input).with_context(|| input.clone())?),
+                    false => Box::new(Shown::open(input).with_context(|| input.clone())?),
                 };
                 let name = if live { "stdin" } else { input.as_str() };
                 decode(source, *channel, |sample_rate| Printer::new(out, *json, live, rate, sample_rate))
@@ -134,6 +134,31 @@ fn encode(mut encoder: Encoder, header: &[u8], mut samples: u64, out: &mut dyn W
         samples -= length as u64;
     }
     out.flush()
+}
+
+/// A file that shows how far it has been read.
+struct Shown {
+    file: File,
+    read: u64,
+    progress: Progress,
+}
+
+impl Shown {
+    fn open(path: &str) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // Words on the same terminal show well enough how far it is.
+        let length = if io::stdout().is_terminal() { 0 } else { file.metadata()?.len() };
+        Ok(Self { file, read: 0, progress: Progress::new("LTC", length) })
+    }
+}
+
+impl Read for Shown {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(to)?;
+        self.read += length as u64;
+        self.progress.at(self.read);
+        Ok(length)
+    }
 }
 
 /// Why a file could not be decoded.

@@ -3,6 +3,7 @@
 mod generate;
 mod progress;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,14 @@ pub struct Logging {
     #[arg(long, env = "GENLOCK_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub log: String,
     /// How to write log lines
-    #[arg(long, env = "GENLOCK_LOG_FORMAT", default_value = "text", value_enum, global = true)]
+    #[arg(
+        long,
+        env = "GENLOCK_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT",
+        value_enum,
+        global = true
+    )]
     pub log_format: LogFormat,
 }
 
@@ -53,12 +61,38 @@ impl Logging {
             .with_writer(std::io::stderr)
             // A log that cannot be written, on a full disk for one, stops nothing: the library would panic over it.
             .log_internal_errors(false)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(colours(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR")));
         match self.log_format {
             LogFormat::Text => logger.init(),
             LogFormat::Compact => logger.without_time().with_ansi(false).compact().init(),
         }
         Ok(())
+    }
+}
+
+/// Whether a log has colours: on terminals, unless the person there wants none (<https://no-color.org>).
+fn colours(is_terminal: bool, no_color: Option<OsString>) -> bool {
+    is_terminal && no_color.is_none_or(|value| value.is_empty())
+}
+
+/// How a server says where it listens, the same in every server.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Announce {
+    /// Print one JSON object a line: {"event":"listening","role":"…","address":"…"} for each listener
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Announce {
+    /// The line by which scripts and tests find a listener, `listening on 127.0.0.1:8080 (tcp)`, or the same as JSON.
+    pub fn listening(self, address: SocketAddr, role: &str) {
+        if self.json {
+            // Nothing in either needs to be escaped.
+            let event = format!(r#"{{"event":"listening","role":"{role}","address":"{address}"}}"#);
+            say(event);
+        } else {
+            announce(address, role);
+        }
     }
 }
 
@@ -184,10 +218,14 @@ pub fn raise_descriptor_limit() {
 
 /// The line by which scripts and tests find a listener: `listening on 127.0.0.1:8080 (tcp)`.
 pub fn announce(address: SocketAddr, role: &str) {
+    say(format_args!("listening on {address} ({role})"));
+}
+
+/// Prints a line at once, whoever reads it. A closed stdout is no reason to stop serving.
+pub fn say(line: impl std::fmt::Display) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    // A closed stdout is no reason to stop serving.
-    let _ = writeln!(out, "listening on {address} ({role})").and_then(|()| out.flush());
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Ends the process as the workspace's programs do: 0 for success, 1 with one line on stderr for a failure, 2 if the
@@ -226,3 +264,16 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_whose_person_wants_them() {
+        assert!(colours(true, None));
+        assert!(colours(true, Some("".into())), "set to nothing");
+        assert!(!colours(true, Some("1".into())));
+        assert!(!colours(false, None));
+    }
+}

@@ -16,9 +16,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For work of `total` units, whatever they are. `what` says what is done, in a few words.
+    /// For work of `total` units, whatever they are; 0: nobody knows, and there is no bar. `what` says what is done, in a
+    /// few words.
     pub fn new(what: impl Into<String>, total: u64) -> Self {
-        let due = std::io::stderr().is_terminal().then(|| Instant::now() + FIRST);
+        let due = (total > 0 && std::io::stderr().is_terminal()).then(|| Instant::now() + FIRST);
         Self { what: what.into(), total, due, drawn: false }
     }
 
@@ -32,13 +33,18 @@ impl Progress {
             let _ = std::io::stderr().write_all(line(&self.what, done, self.total).as_bytes());
         }
     }
+
+    /// Takes the bar away until it is drawn again, because something else is to be printed.
+    pub fn hide(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let _ = std::io::stderr().write_all(CLEAR.as_bytes());
+        }
+    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.drawn {
-            let _ = std::io::stderr().write_all(CLEAR.as_bytes());
-        }
+        self.hide();
     }
 }
 
