@@ -4,6 +4,7 @@ pub mod avi;
 pub mod controller;
 pub mod device;
 pub mod emulate;
+pub mod frames;
 #[cfg(feature = "mdns")]
 pub mod mdns;
 pub mod still;

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand, ValueEnum};
 use driver::cli;
 use multicam_common::constants::TCP_PORT;
 use multicam_programs::emulate::{self, Emulated, Original, run_controller};
-use multicam_programs::{avi, still};
-use serde_json::json;
+use multicam_programs::frames;
 
 /// Play the original MultiCam implementations, quirks included, and read recordings of the test source back
 #[derive(Parser)]
@@ -126,30 +125,6 @@ fn run(action: Action) -> Result<()> {
             let device = Emulated::new(played, &device_id, clock_offset.saturating_mul(1_000_000));
             Ok(emulate::serve(&Arc::new(device), &listener)?)
         }
-        Action::Frames { file, first, json } => {
-            let open =
-                std::fs::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let frames =
-                avi::frames(open).with_context(|| format!("{}: not of the test source", file.display()))?;
-            let mut any = false;
-            for jpeg in frames.take(first.unwrap_or(usize::MAX)) {
-                let marks = still::read(&jpeg?)?;
-                if json {
-                    let label = marks.label();
-                    println!(
-                        "{}",
-                        json!({"frame": marks.frame, "unixNanos": marks.time_ns, "timecode": label})
-                    );
-                } else {
-                    let (seconds, nanos) = (marks.time_ns / 1_000_000_000, marks.time_ns % 1_000_000_000);
-                    println!("{} {seconds}.{nanos:09}", marks.frame);
-                }
-                any = true;
-            }
-            if !any {
-                bail!("{}: no frames", file.display());
-            }
-            Ok(())
-        }
+        Action::Frames { file, first, json } => frames::print(&file, first.unwrap_or(usize::MAX), json),
     }
 }
