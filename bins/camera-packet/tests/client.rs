@@ -52,7 +52,7 @@ fn against_our_server() {
     let text = stdout(&output);
     let lines: Vec<&str> = text.lines().collect();
     assert!(
-        lines[0] == "ready" && lines.len() == 3 && lines[2].contains("\"raw\":\"000400000001\""),
+        lines[0] == r#"{"login":true}"# && lines.len() == 3 && lines[2].contains("\"raw\":\"000400000001\""),
         "{text}"
     );
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 2);
