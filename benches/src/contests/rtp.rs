@@ -6,10 +6,12 @@ use bytes::Bytes;
 use rtp_rtsp::jpeg::{self, Image};
 use rtp_rtsp::rtp::{DEFAULT_MAX_PACKET, Header, Outgoing, Packet};
 use rtp_rtsp::rtsp::Head;
+use webrtc_util::marshal::Unmarshal;
 
 use super::OURS;
 use crate::contest::{Contest, Unit};
 
+const RTP: &str = "rtp 0.17.2";
 const RTP_TYPES: &str = "rtp-types 0.1.2";
 const RTSP_TYPES: &str = "rtsp-types 0.1.3";
 
@@ -34,7 +36,7 @@ fn parse() -> Contest {
             Bytes::from([&header.to_bytes()[..], &[7; 1388]].concat())
         })
         .collect();
-    let for_types = packets.clone();
+    let (for_types, for_rtp) = (packets.clone(), packets.clone());
     Contest::new("RTP packet parsed", Unit::Nanoseconds, ITEMS)
         .entrant(OURS, move || {
             for packet in packets.iter().cycle().take(ITEMS) {
@@ -49,6 +51,21 @@ fn parse() -> Contest {
                 if let Ok(p) = rtp_types::RtpPacket::parse(black_box(packet)) {
                     let numbers = (p.sequence_number(), p.timestamp(), p.ssrc());
                     black_box((p.marker_bit(), p.payload_type(), numbers, p.payload().len()));
+                }
+            }
+        })
+        .entrant(RTP, move || {
+            for packet in for_rtp.iter().cycle().take(ITEMS) {
+                if let Ok(p) = ::rtp::packet::Packet::unmarshal(&mut black_box(packet).clone()) {
+                    let h = p.header;
+                    black_box((
+                        h.marker,
+                        h.payload_type,
+                        h.sequence_number,
+                        h.timestamp,
+                        h.ssrc,
+                        p.payload.len(),
+                    ));
                 }
             }
         })
