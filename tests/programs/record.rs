@@ -1,7 +1,7 @@
 //! Every server with `--record`, and `genlock-replay` over what it wrote: the same, the same up to where it is cut off,
 //! and not the same as soon as one byte is another.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -169,10 +169,11 @@ impl Companion {
 
     fn hears(&mut self, part: &str) {
         loop {
-            if let Message::Text(text) = self.0.read().unwrap()
-                && text.contains(part)
-            {
-                return;
+            match self.0.read() {
+                Ok(Message::Text(text)) if text.contains(part) => return,
+                // a signal to this process, of a child that has ended, while it waited
+                Err(tungstenite::Error::Io(e)) if e.kind() == ErrorKind::Interrupted => {}
+                other => drop(other.unwrap()),
             }
         }
     }

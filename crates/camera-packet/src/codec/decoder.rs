@@ -225,7 +225,7 @@ impl Decoder {
         let (kind, len) = (Kind::new(id, ty), u16::from_be_bytes([high, low]));
         if !self.config.bounds.allow(kind, len) {
             self.stats.implausible += 1;
-            return Step::Skip(self.next_candidate(buf, 1), Skipped::NoMark);
+            return Step::Skip(self.next_candidate(buf, MARK.len()), Skipped::NoMark);
         }
         let bare = HEADER_LEN + usize::from(len);
         let total = bare + 1;
@@ -264,12 +264,12 @@ impl Decoder {
         match buf.get(total..).unwrap_or_default() {
             [] | [0x00] => Step::Need(total + 2, Why::Lock(total)),
             [0x00, 0xff, ..] => Step::Emit(total),
-            _ => Step::Skip(self.next_candidate(buf, 1), Skipped::FalseFrame),
+            _ => Step::Skip(self.next_candidate(buf, MARK.len()), Skipped::FalseFrame),
         }
     }
 
     /// Bytes before the next place, `from` or later, where a frame may begin. A 00 at the very end may be the first half
-    /// of a mark, and a mark less than a header from the end is not judged yet.
+    /// of a mark, and a mark less than a header from the end is not judged yet. No mark begins inside another.
     pub(super) fn next_candidate(&mut self, buf: &[u8], mut from: usize) -> usize {
         loop {
             let rest = buf.get(from..).unwrap_or_default();
@@ -281,7 +281,7 @@ impl Decoder {
                     if !self.config.bounds.allow(Kind::new(id, ty), u16::from_be_bytes([high, low])) =>
                 {
                     self.stats.implausible += 1;
-                    from += at + 1;
+                    from += at + MARK.len();
                 }
                 _ => return from + at,
             }

@@ -7,7 +7,7 @@ use machine::Instant;
 use super::decoder::{Skipped, Step, Wait, Why};
 use super::{Checksum, Decoder, Event, Resync, bounds};
 use crate::message::Telemetry;
-use crate::packet::{Frame, HEADER_LEN, Kind};
+use crate::packet::{Frame, HEADER_LEN, Kind, MARK};
 
 /// The events of bytes that were fed. Frames borrow from the slice or from the decoder.
 #[derive(Debug)]
@@ -153,8 +153,8 @@ impl<'a> Feed<'a> {
         let (kind, len) = header(buf);
         let event = Event::BadChecksum { offset: self.decoder.offset, kind, len };
         let skipped = match self.decoder.config.resync {
-            // One byte, and what cannot begin a frame after it.
-            Resync::Rescan => self.decoder.next_candidate(buf, 1),
+            // One byte, and what cannot begin a frame after it: the other half of the mark.
+            Resync::Rescan => self.decoder.next_candidate(buf, MARK.len()),
             Resync::Discard => total,
         };
         self.decoder.held = held;
