@@ -1,4 +1,4 @@
-//! cargo run -p examples --example blocking_server
+//! cargo run --example blocking_server
 //!
 //! The session server without tokio: the same machine as everywhere, driven by `blocking_driver.rs`.
 

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example camera_server
+//! cargo run --example camera_server
 //!
 //! A camera server whose telemetry is your own: here how busy this machine is, in tenths of a processor.
 

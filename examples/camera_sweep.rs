@@ -1,4 +1,4 @@
-//! cargo run -p examples --example camera_sweep -- localhost:5001
+//! cargo run --example camera_sweep -- localhost:5001
 //!
 //! Goes through the gains of a camera, one after the other, and says what the server has applied: with a server that
 //! clamps, that is not always what was asked for. It keeps to the rules that the original server needs (one request at a

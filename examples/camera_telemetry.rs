@@ -1,4 +1,4 @@
-//! cargo run -p examples --example camera_telemetry -- localhost:5000
+//! cargo run --example camera_telemetry -- localhost:5000
 //!
 //! Reads a camera server's telemetry with the codec alone: no machine, no runtime.
 

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example css_blocking_clock -- 127.0.0.1:6677
+//! cargo run --example css_blocking_clock -- 127.0.0.1:6677
 //!
 //! The wall clock client on a plain blocking socket: no runtime, no driver, the standard library alone.
 //!

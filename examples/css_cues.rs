@@ -1,4 +1,4 @@
-//! cargo run -p examples --example css_cues -- ws://127.0.0.1:7681/ts udp://127.0.0.1:6677
+//! cargo run --example css_cues -- ws://127.0.0.1:7681/ts udp://127.0.0.1:6677
 //!
 //! A companion that plays a list of cues against a television's timeline.
 //!

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example css_timeline_source
+//! cargo run --example css_timeline_source
 //!
 //! A timeline of one's own: a television whose timeline is a slide show, and jumps with each slide.
 //!

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example custom_address -- 0.0.0.0 9000
+//! cargo run --example custom_address -- 0.0.0.0 9000
 //!
 //! A server on the address that its user wants, with limits of its own and a status line in the log every 30 seconds.
 //! Without arguments it listens on port 8081 of this machine. On 0.0.0.0 everybody in the network can reach it: there

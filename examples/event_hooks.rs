@@ -1,4 +1,4 @@
-//! cargo run -p examples --example event_hooks
+//! cargo run --example event_hooks
 //!
 //! A server with behaviour of its own: the program is told what happens and acts on it. Here a session runs while two
 //! or more follow it and rests otherwise, and administrators (the standard output) are told of each new session.

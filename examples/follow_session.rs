@@ -1,4 +1,4 @@
-//! cargo run -p examples --example follow_session -- localhost:8082
+//! cargo run --example follow_session -- localhost:8082
 //!
 //! A client that joins a session and says each label as it comes. Any server of this protocol will do; the beginning of
 //! the session's id is enough, and a server with one session needs none.

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example live_source
+//! cargo run --example live_source
 //!
 //! A live source of one's own: a program draws pictures, and any player watches them: `ffplay
 //! rtsp://127.0.0.1:8554/ball`.

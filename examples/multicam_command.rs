@@ -1,4 +1,4 @@
-//! cargo run -p examples --example multicam_command -- 127.0.0.1:8080 DEVICE_STATUS
+//! cargo run --example multicam_command -- 127.0.0.1:8080 DEVICE_STATUS
 //!
 //! Sends one command to a device of any generation and prints what it answers. The codec alone: no machine, no runtime.
 

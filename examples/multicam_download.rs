@@ -1,4 +1,4 @@
-//! cargo run -p examples --example multicam_download -- 127.0.0.1:8080 video_1729000000.mp4
+//! cargo run --example multicam_download -- 127.0.0.1:8080 video_1729000000.mp4
 //!
 //! Downloads one file from a device of any generation into the working directory. The codec alone; for resume, hashes and
 //! many devices there is `multicam-controller collect`.

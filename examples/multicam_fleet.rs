@@ -1,4 +1,4 @@
-//! cargo run -p examples --example multicam_fleet -- 127.0.0.1:8091 127.0.0.1:8092 127.0.0.1:8093
+//! cargo run --example multicam_fleet -- 127.0.0.1:8091 127.0.0.1:8092 127.0.0.1:8093
 //!
 //! Starts devices at one instant two seconds ahead, whatever their clocks say, lets them record for two seconds, and
 //! collects their files into `takes/`.

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example multicam_recorder -- 8080
+//! cargo run --example multicam_recorder -- 8080
 //!
 //! A recording device of one's own: what it records is a line of text every tenth of a second. The machine answers
 //! commands, keeps the instant and hands files out; the program captures and closes.

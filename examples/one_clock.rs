@@ -1,4 +1,4 @@
-//! cargo run -p examples --example one_clock -- 127.0.0.1:8088
+//! cargo run --example one_clock -- 127.0.0.1:8088
 //!
 //! One clock, five protocols: schedules a take in a studio that runs (`cargo run --release --bin studio`), collects what
 //! the recorders have, and reads out of the pictures whether everything kept one time.

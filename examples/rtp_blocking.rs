@@ -1,10 +1,10 @@
-//! cargo run -p examples --example rtp_blocking -- film.mjpeg 127.0.0.1:5000
+//! cargo run --example rtp_blocking -- film.mjpeg 127.0.0.1:5000
 //!
 //! RTP without any server: the frames of a .mjpeg file over a blocking socket of the standard library, and the lines
 //! that a player needs to know what comes.
 //!
 //! ```text
-//! cargo run -p examples --example rtp_blocking -- film.mjpeg 127.0.0.1:5000 > film.sdp
+//! cargo run --example rtp_blocking -- film.mjpeg 127.0.0.1:5000 > film.sdp
 //! ffplay -protocol_whitelist file,udp,rtp film.sdp
 //! ```
 

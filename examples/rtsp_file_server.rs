@@ -1,4 +1,4 @@
-//! cargo run -p examples --example rtsp_file_server -- films
+//! cargo run --example rtsp_file_server -- films
 //!
 //! A streaming server for the files of a folder, in thirty lines: `ffplay rtsp://127.0.0.1:8554/movie.mjpeg`, or any
 //! client of the classroom labs.

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example rtsp_relay -- rtsp://camera:554/live
+//! cargo run --example rtsp_relay -- rtsp://camera:554/live
 //!
 //! Plays a stream from one server and offers it at a server of its own, as `rtsp://127.0.0.1:8555/relay`: one reader there,
 //! any number here.

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example rtsp_save_frames -- rtsp://127.0.0.1:8554/test 10
+//! cargo run --example rtsp_save_frames -- rtsp://127.0.0.1:8554/test 10
 //!
 //! Pulls a stream of JPEG from any server and saves its first pictures: `0000.jpg`, `0001.jpg` and so on.
 

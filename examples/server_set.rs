@@ -1,4 +1,4 @@
-//! cargo run -p examples --example server_set
+//! cargo run --example server_set
 //!
 //! Three servers that are started, watched and stopped as one: if one of the ports is taken none of them starts, and
 //! one line tells how many clients and sessions there are on all of them, whenever that has changed.

@@ -1,4 +1,4 @@
-//! cargo run -p examples --example session_history
+//! cargo run --example session_history
 //!
 //! A server that remembers the last 100 things that happened to its sessions: created, joined, started, stopped,
 //! removed. It says each as it happens, and all that it remembers when it ends (Ctrl-C).

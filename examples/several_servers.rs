@@ -1,4 +1,4 @@
-//! cargo run -p examples --example several_servers
+//! cargo run --example several_servers
 //!
 //! Two servers that know nothing of each other in one program, which makes a session on each, watches them and stops
 //! them. The first counts as the standard says, the second as the original Python server did: 29 labels a second at

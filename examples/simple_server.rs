@@ -1,4 +1,4 @@
-//! cargo run -p examples --example simple_server
+//! cargo run --example simple_server
 //!
 //! The least that it takes to hold timecode sessions in a program of one's own.
 

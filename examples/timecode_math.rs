@@ -1,4 +1,4 @@
-//! cargo run -p examples --example timecode_math
+//! cargo run --example timecode_math
 //!
 //! Labels, rates and LTC words: exact, without a float, and without std if need be.
 

@@ -361,7 +361,7 @@ fn commands_are_told() {
             let source = std::fs::read_to_string(&path).unwrap();
             let command = source.lines().next().unwrap().strip_prefix("//! ").unwrap();
             assert!(
-                command.starts_with(&format!("cargo run -p examples --example {name}")),
+                command.starts_with(&format!("cargo run --example {name}")),
                 "{name}: {command}"
             );
             assert!(readme.contains(command), "README.md lacks `{command}`");
