@@ -360,10 +360,7 @@ fn commands_are_told() {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let source = std::fs::read_to_string(&path).unwrap();
             let command = source.lines().next().unwrap().strip_prefix("//! ").unwrap();
-            assert!(
-                command.starts_with(&format!("cargo run --example {name}")),
-                "{name}: {command}"
-            );
+            assert!(command.starts_with(&format!("cargo run --example {name}")), "{name}: {command}");
             assert!(readme.contains(command), "README.md lacks `{command}`");
             assert!(example(&name).exists(), "{name} is not in Cargo.toml");
             names.push(name);
