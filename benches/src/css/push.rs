@@ -181,7 +181,10 @@ impl Tally {
             if now >= end {
                 break;
             }
-            poll.poll(&mut events, Some(Duration::from_millis(20)))?;
+            // Awake while a change is under way: who sleeps between two messages is woken for each in the sender's time,
+            // and companions elsewhere are not.
+            let under_way = changes.last().is_some_and(|change| change.heard_by < clients);
+            poll.poll(&mut events, Some(if under_way { Duration::ZERO } else { Duration::from_millis(20) }))?;
             for event in &events {
                 let (stream, inbox) = &mut all[event.token().0];
                 loop {

@@ -159,23 +159,20 @@ where
         let result = self.locked(&mut work, f);
         // What is carried out may give the machine something to hear, and then more to say.
         while !work.is_empty() {
-            let (conns, datagrams) = (mem::take(&mut work.conns), mem::take(&mut work.datagrams));
+            let Work { conns, mails } = mem::take(&mut work);
             for conn in conns {
                 conn.flush();
             }
-            let alike = |a: &(Arc<Socket>, Datagram), b: &(Arc<Socket>, Datagram)| {
-                Arc::ptr_eq(&a.0, &b.0) && udp::are_alike(&a.1, &b.1)
-            };
-            for group in datagrams.chunk_by(alike) {
-                match group {
-                    [(socket, datagram)] => {
-                        if let Some((tag, left)) = socket.send(datagram) {
-                            let (peer, input) = (Peer::Udp(datagram.to), Input::DatagramSent { tag, left });
-                            self.locked(&mut work, |state, now| state.machine.handle_input(now, peer, input));
-                        }
+            for Mail { socket, datagrams } in mails {
+                for group in datagrams.chunk_by(udp::are_alike) {
+                    let [datagram] = group else {
+                        socket.send_all(group);
+                        continue;
+                    };
+                    if let Some((tag, left)) = socket.send(datagram) {
+                        let (peer, input) = (Peer::Udp(datagram.to), Input::DatagramSent { tag, left });
+                        self.locked(&mut work, |state, now| state.machine.handle_input(now, peer, input));
                     }
-                    [(socket, _), ..] => socket.send_all(group.iter().map(|(_, datagram)| datagram)),
-                    [] => {}
                 }
             }
         }
@@ -229,12 +226,7 @@ where
                             work.conns.push(conn.clone());
                         }
                     }
-                    Output::Datagram(datagram) => match state.sockets.get(&datagram.to.socket) {
-                        Some(socket) => work.datagrams.push((socket.clone(), datagram)),
-                        None => {
-                            tracing::debug!(socket = datagram.to.socket.0, "a datagram for a closed socket")
-                        }
-                    },
+                    Output::Datagram(datagram) => work.add(datagram, &state.sockets),
                     Output::Event(event) => self.events.push(event),
                 }
             }
@@ -313,12 +305,29 @@ where
 #[derive(Default)]
 struct Work {
     conns: Vec<Arc<Conn>>,
-    datagrams: Vec<(Arc<Socket>, Datagram)>,
+    mails: Vec<Mail>,
+}
+
+/// What leaves by one socket, up to the first that leaves by another.
+struct Mail {
+    socket: Arc<Socket>,
+    datagrams: Vec<Datagram>,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.conns.is_empty() && self.datagrams.is_empty()
+        self.conns.is_empty() && self.mails.is_empty()
+    }
+
+    fn add(&mut self, datagram: Datagram, sockets: &HashMap<SocketId, Arc<Socket>>) {
+        let id = datagram.to.socket;
+        match self.mails.last_mut() {
+            Some(last) if last.socket.id == id => last.datagrams.push(datagram),
+            _ => match sockets.get(&id) {
+                Some(socket) => self.mails.push(Mail { socket: socket.clone(), datagrams: vec![datagram] }),
+                None => tracing::debug!(socket = id.0, "a datagram for a closed socket"),
+            },
+        }
     }
 }
 

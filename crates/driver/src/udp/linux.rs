@@ -5,16 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use machine::{Datagram, Stamp, StampSource};
+use machine::{Datagram, SendTag, Stamp, StampSource};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo, sock_extended_err};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, ReceiveTimestampns, Timestamping};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage,
-    TimestampingFlag, Timestamps, recvmmsg, recvmsg, sendmmsg, sendmsg, setsockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike, SockaddrStorage,
+    TimestampingFlag, Timestamps, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto, setsockopt,
 };
 use nix::sys::time::TimeSpec;
 
@@ -34,13 +35,23 @@ const MAX_SEND: usize = 65_507;
 /// Longer datagrams are not put into one buffer to be cut again: a network on the way might not take them as they are,
 /// and then the kernel refuses to cut.
 const MAX_IN_RUN: usize = 1200;
+/// One clock was stepped if the difference of the two has changed by more: readings one after the other are less apart,
+/// and who was held up between them reads again.
+const WALL_STEP_NS: u64 = 1000;
+/// A stamp that is older cannot be right,
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// nor one that is further ahead: the difference of the clocks is known to within less.
+const MAX_AHEAD: Duration = Duration::from_micros(10);
 
 #[derive(Debug)]
 pub(super) struct Receiver {
     socket: UdpSocket,
-    buffers: Vec<Vec<u8>>,
+    buffers: [Vec<u8>; MAX_TAKEN],
+    /// Bytes of all that the kernel has been asked to tell of a datagram.
+    control: usize,
     /// Datagrams asked for in one call: grows while calls come back full.
     batch: usize,
+    wall: WallMap,
 }
 
 impl Receiver {
@@ -65,7 +76,15 @@ impl Receiver {
                 SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
             }
         }
-        Ok(Self { socket, buffers: Vec::new(), batch: 1 })
+        let control = [
+            (options.kernel_stamps, cmsg_space!(TimeSpec)),
+            (options.departures, cmsg_space!(Timestamps)),
+            (wildcard, cmsg_space!(in6_pktinfo)),
+        ]
+        .iter()
+        .map(|(asked, space)| if *asked { space.len() } else { 0 })
+        .sum();
+        Ok(Self { socket, buffers: Default::default(), control, batch: 1, wall: WallMap::read() })
     }
 
     /// Waits for datagrams and hands on as many as there are.
@@ -73,39 +92,23 @@ impl Receiver {
         &mut self,
         handle: impl FnOnce(&mut dyn Iterator<Item = Received<'_>>),
     ) -> io::Result<()> {
-        while self.buffers.len() < self.batch {
+        for buffer in self.buffers.iter_mut().take(self.batch) {
             // Zeroed pages that are not touched until a datagram is that long.
-            self.buffers.push(vec![0; MAX_DATAGRAM]);
+            if buffer.is_empty() {
+                *buffer = vec![0; MAX_DATAGRAM];
+            }
         }
         let fd = self.socket.as_raw_fd();
+        let mut slices = self.buffers.each_mut().map(|b| [IoSliceMut::new(b)]);
         // The kernel writes lengths into the headers, so each call wants fresh ones.
-        let space = cmsg_space!(TimeSpec, in6_pktinfo, Timestamps);
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(self.batch, Some(space));
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            self.buffers.iter_mut().take(self.batch).map(|b| [IoSliceMut::new(b)]).collect();
+        let control = (self.control > 0).then(|| Vec::with_capacity(self.control));
+        let mut headers = MultiHeaders::preallocate(self.batch, control);
         let messages = recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None)?;
-        let arrived = clock::now();
-        let wall = WallMap::read();
+        let arrived = self.wall.now();
         let mut n = 0;
         let mut received = messages.filter_map(|message| {
             n += 1;
-            let remote = to_std(message.address.as_ref()?)?;
-            let data = message.iovs().next().unwrap_or(&[]);
-            let mut stamp = Stamp::clock(arrived);
-            let mut local = None;
-            for control in message.cmsgs().ok()? {
-                match control {
-                    ControlMessageOwned::ScmTimestampns(t) => stamp = wall.stamp(t).unwrap_or(stamp),
-                    ControlMessageOwned::Ipv4PacketInfo(info) => {
-                        local = Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))));
-                    }
-                    ControlMessageOwned::Ipv6PacketInfo(info) => {
-                        local = Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
-                    }
-                    _ => {}
-                }
-            }
-            Some(Received { data, remote, local, stamp })
+            self.wall.received(&message, arrived)
         });
         handle(&mut received);
         received.by_ref().for_each(drop);
@@ -116,27 +119,59 @@ impl Receiver {
 }
 
 /// Carries kernel stamps, which are wall-clock time, over to monotonic time.
+#[derive(Debug)]
 struct WallMap {
-    mono_ns: u64,
-    wall_ns: i64,
+    /// Wall minus monotonic time.
+    offset_ns: i64,
 }
 
 impl WallMap {
     fn read() -> Self {
         let (mono, wall_ns) = clock::both();
-        Self { mono_ns: mono.as_nanos(), wall_ns }
+        Self { offset_ns: wall_ns.wrapping_sub_unsigned(mono.as_nanos()) }
+    }
+
+    /// Monotonic time now. The wall clock is read as well, and the map made anew if one of them was stepped.
+    fn now(&mut self) -> machine::Instant {
+        let now = clock::now();
+        let offset_ns = clock::unix_now().wrapping_sub_unsigned(now.as_nanos());
+        if offset_ns.abs_diff(self.offset_ns) > WALL_STEP_NS {
+            *self = Self::read();
+        }
+        now
+    }
+
+    /// What came, and when.
+    fn received<'a>(
+        &self,
+        message: &RecvMsg<'_, 'a, SockaddrStorage>,
+        arrived: machine::Instant,
+    ) -> Option<Received<'a>> {
+        let remote = to_std(message.address.as_ref()?)?;
+        let data = message.iovs().next().unwrap_or(&[]);
+        let mut stamp = Stamp::clock(arrived);
+        let mut local = None;
+        for control in message.cmsgs().ok()? {
+            match control {
+                ControlMessageOwned::ScmTimestampns(t) => stamp = self.stamp(t, arrived).unwrap_or(stamp),
+                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                    local = Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))));
+                }
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    local = Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
+                }
+                _ => {}
+            }
+        }
+        Some(Received { data, remote, local, stamp })
     }
 
     /// `None` for a stamp that cannot be right: from the future, or more than a second old (a stepped clock).
-    fn stamp(&self, t: TimeSpec) -> Option<Stamp> {
+    fn stamp(&self, t: TimeSpec, now: machine::Instant) -> Option<Stamp> {
         let stamp_ns = t.tv_sec().checked_mul(1_000_000_000)?.checked_add(t.tv_nsec())?;
-        let age = self.wall_ns.checked_sub(stamp_ns)?;
-        // The two readings of the pair lie up to a few microseconds apart.
-        if !(-10_000..=1_000_000_000).contains(&age) {
-            return None;
-        }
-        let at = machine::Instant::from_nanos(self.mono_ns.checked_add_signed(-age)?);
-        Some(Stamp { at, source: StampSource::Kernel })
+        let at = machine::Instant::from_nanos(u64::try_from(stamp_ns.checked_sub(self.offset_ns)?).ok()?);
+        let fits = now.saturating_since(at) <= MAX_AGE && at.saturating_since(now) <= MAX_AHEAD;
+        fits.then_some(Stamp { at, source: StampSource::Kernel })
     }
 }
 
@@ -157,12 +192,12 @@ impl Sender {
         Self { socket, wildcard, segmentation, sends: options.departures.then(Mutex::default) }
     }
 
-    /// Returns when the (last) datagram left.
-    pub(super) fn send(&self, datagram: &Datagram) -> Stamp {
+    /// Returns when the (last) datagram left, if that is asked.
+    pub(super) fn send(&self, datagram: &Datagram) -> Option<(SendTag, Stamp)> {
         let Some(sends) = &self.sends else {
-            let before = clock::now();
+            let before = datagram.stamp.map(|tag| (tag, Stamp::clock(clock::now())));
             self.send_all(datagram);
-            return Stamp::clock(before);
+            return before;
         };
         let mut sends = sends.lock().unwrap_or_else(PoisonError::into_inner);
         let before = clock::now();
@@ -179,7 +214,7 @@ impl Sender {
                 stamp = self.transmit_stamp(last);
             }
         }
-        stamp.unwrap_or(Stamp::clock(before))
+        datagram.stamp.map(|tag| (tag, stamp.unwrap_or(Stamp::clock(before))))
     }
 
     /// Sends all segments; returns how many calls of the kernel did it.
@@ -212,7 +247,7 @@ impl Sender {
     }
 
     /// Sends [alike](super::are_alike) datagrams, many to a call.
-    pub(super) fn send_alike(&self, datagrams: &[&Datagram]) {
+    pub(super) fn send_alike(&self, datagrams: &[Datagram]) {
         let mut sends = self.sends.as_ref().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
         for batch in datagrams.chunks(MAX_BATCH) {
             let sent = self.send_batch(batch);
@@ -225,7 +260,7 @@ impl Sender {
     }
 
     /// Returns how many sends the kernel has counted. What it refuses is left out, as datagrams are lost.
-    fn send_batch(&self, batch: &[&Datagram]) -> u32 {
+    fn send_batch(&self, batch: &[Datagram]) -> u32 {
         let Some(one) = batch.first() else { return 0 };
         let segmentation = self.segmentation.load(Ordering::Relaxed);
         match super::segment(one) {
@@ -243,7 +278,7 @@ impl Sender {
     }
 
     /// Datagrams in a row that are equally long and for the same peer leave as one, which the kernel cuts.
-    fn send_runs(&self, batch: &[&Datagram]) -> u32 {
+    fn send_runs(&self, batch: &[Datagram]) -> u32 {
         let (mut sent, mut begin, mut end) = (0, 0, 0);
         for run in batch.chunk_by(|a, b| a.to.remote == b.to.remote && a.data.len() == b.data.len()) {
             let len = run.first().map_or(0, |d| d.data.len());
@@ -257,7 +292,7 @@ impl Sender {
         sent + self.send_many(&batch[begin..], None)
     }
 
-    fn send_run(&self, run: &[&Datagram], len: u16) -> u32 {
+    fn send_run(&self, run: &[Datagram], len: u16) -> u32 {
         let Some(first) = run.first() else { return 0 };
         let mut slices = [IoSlice::new(&[]); MAX_BATCH];
         for (slice, datagram) in slices.iter_mut().zip(run) {
@@ -274,12 +309,12 @@ impl Sender {
         }
     }
 
-    fn one_by_one(&self, rest: &[&Datagram]) -> u32 {
+    fn one_by_one(&self, rest: &[Datagram]) -> u32 {
         rest.iter().map(|d| self.send_all(d)).sum()
     }
 
     /// Sends alike datagrams in one call, or as many as it takes.
-    fn send_many(&self, batch: &[&Datagram], segment: Option<u16>) -> u32 {
+    fn send_many(&self, batch: &[Datagram], segment: Option<u16>) -> u32 {
         let Some(one) = batch.first() else { return 0 };
         let source = Source::of(one.to.local.filter(|_| self.wildcard));
         let controls = Controls::new(segment.as_ref(), source.as_ref());
@@ -309,6 +344,11 @@ impl Sender {
     }
 
     fn send_one(&self, datagram: &Datagram, data: &[u8], segment: Option<u16>) -> Result<(), Errno> {
+        let source = datagram.to.local.filter(|_| self.wildcard);
+        if segment.is_none() && source.is_none() {
+            let to = SockaddrStorage::from(datagram.to.remote);
+            return told(datagram, sendto(self.socket.as_raw_fd(), data, &to, MsgFlags::MSG_DONTWAIT));
+        }
         self.send_slices(datagram, &[IoSlice::new(data)], segment)
     }
 
@@ -322,12 +362,8 @@ impl Sender {
         let to = SockaddrStorage::from(datagram.to.remote);
         let source = Source::of(datagram.to.local.filter(|_| self.wildcard));
         let controls = Controls::new(segment.as_ref(), source.as_ref());
-        let result =
-            sendmsg(self.socket.as_raw_fd(), iov, controls.as_slice(), MsgFlags::MSG_DONTWAIT, Some(&to));
-        if let Err(error) = result {
-            tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
-        }
-        result.map(drop)
+        let fd = self.socket.as_raw_fd();
+        told(datagram, sendmsg(fd, iov, controls.as_slice(), MsgFlags::MSG_DONTWAIT, Some(&to)))
     }
 
     /// Reads all transmit reports that wait; returns the one of send number `wanted`.
@@ -343,7 +379,9 @@ impl Sender {
             let (mut number, mut stamp) = (None, None);
             for control in report.cmsgs().into_iter().flatten() {
                 match control {
-                    ControlMessageOwned::ScmTimestampsns(t) => stamp = WallMap::read().stamp(t.system),
+                    ControlMessageOwned::ScmTimestampsns(t) => {
+                        stamp = WallMap::read().stamp(t.system, clock::now())
+                    }
                     ControlMessageOwned::Ipv4RecvErr(e, _) | ControlMessageOwned::Ipv6RecvErr(e, _) => {
                         number = Some(e.ee_data);
                     }
@@ -355,6 +393,14 @@ impl Sender {
             }
         }
     }
+}
+
+/// Says in the log what the kernel refused.
+fn told(datagram: &Datagram, result: nix::Result<usize>) -> Result<(), Errno> {
+    if let Err(error) = result {
+        tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
+    }
+    result.map(drop)
 }
 
 /// The address that a datagram leaves from, as the kernel wants to be told.
@@ -450,7 +496,24 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use machine::{SocketId, UdpPeer};
-    use std::time::Duration;
+
+    #[test]
+    fn stamps_are_mapped_by_clocks_as_they_are_now() {
+        let mut wall = WallMap { offset_ns: 5_000_000_000 };
+        let now = machine::Instant::from_nanos(70_000_000_000);
+        let at = |s, ns| wall.stamp(TimeSpec::new(s, ns), now).map(|stamp| stamp.at.as_nanos());
+        assert_eq!(at(74, 999_999_000), Some(69_999_999_000));
+        assert_eq!(at(74, 0), Some(69_000_000_000));
+        assert_eq!(at(73, 999_999_999), None, "too old");
+        assert_eq!(at(75, 10_000), Some(70_000_010_000));
+        assert_eq!(at(75, 10_001), None, "from the future");
+        assert_eq!(at(4, 0), None, "before the clock began");
+        // a clock was stepped, as far as this one knows
+        wall.now();
+        let (mono, wall_ns) = clock::both();
+        let offset_ns = wall_ns - mono.as_nanos() as i64;
+        assert!(wall.offset_ns.abs_diff(offset_ns) < 1_000_000_000, "{wall:?}");
+    }
 
     #[test]
     fn equal_datagrams_leave_in_one_call_each_64() {
@@ -495,7 +558,7 @@ mod tests {
                     Datagram { to: to(Some([127, 0, 0, 5].into()), remote), data, segment: None, stamp: None }
                 })
                 .collect();
-            sender.send_alike(&datagrams.iter().collect::<Vec<_>>());
+            sender.send_alike(&datagrams);
             let mut buffer = [0; 200];
             for i in (0..100).filter(|i| *i != 50) {
                 let receiver = &receivers[i % 3];
@@ -512,7 +575,7 @@ mod tests {
             let lengths = [900 * 9 + 5, 900 * 80, 900 * 3];
             let bursts: Vec<_> =
                 lengths.iter().zip(&receivers).map(|(n, r)| burst(*n, r.local_addr().unwrap())).collect();
-            for batch in [bursts.iter().collect::<Vec<_>>(), vec![&bursts[0], &bursts[2]]] {
+            for batch in [bursts.clone(), vec![bursts[0].clone(), bursts[2].clone()]] {
                 sender.send_alike(&batch);
                 for burst in batch {
                     let receiver =
@@ -535,7 +598,7 @@ mod tests {
                     Datagram { to: to(None, remote), data, segment: None, stamp: None }
                 })
                 .collect();
-            sender.send_alike(&row.iter().collect::<Vec<_>>());
+            sender.send_alike(&row);
             for datagram in &row {
                 let mut buffer = [0; 2000];
                 let len = receivers[1].recv(&mut buffer).unwrap();
@@ -548,7 +611,7 @@ mod tests {
                 segment: None,
                 stamp: Some(machine::SendTag(1)),
             };
-            let source = sender.send(&asked).source;
+            let source = sender.send(&asked).unwrap().1.source;
             let expected = if options.departures { StampSource::Kernel } else { StampSource::Clock };
             assert_eq!(source, expected);
         }

@@ -66,7 +66,7 @@ where
         let stop = self.0.stop.clone();
         self.0.add_socket(socket.clone());
         let watch = Arc::downgrade(&socket);
-        let run = move || receive_loop(&core, &watch, receiver, &stop);
+        let run = move || receive_loop(&core, id, &watch, receiver, &stop);
         if let Err(error) = std::thread::Builder::new().name(format!("udp {}", id.0)).spawn(run) {
             self.0.remove_socket(id);
             return Err(error);
@@ -95,15 +95,12 @@ pub(crate) struct Socket {
 impl Socket {
     /// Sends; what the kernel does not take is lost, as datagrams are. Returns when it left, if that was asked.
     pub(crate) fn send(&self, datagram: &Datagram) -> Option<(SendTag, Stamp)> {
-        let stamp = self.sender.send(datagram);
-        datagram.stamp.map(|tag| (tag, stamp))
+        self.sender.send(datagram)
     }
-}
 
-impl Socket {
     /// Sends several datagrams that can leave in one call: see [`are_alike`].
-    pub(crate) fn send_all<'a>(&self, datagrams: impl Iterator<Item = &'a Datagram>) {
-        self.sender.send_alike(&datagrams.collect::<Vec<_>>());
+    pub(crate) fn send_all(&self, datagrams: &[Datagram]) {
+        self.sender.send_alike(datagrams);
     }
 }
 
@@ -129,6 +126,7 @@ struct Received<'a> {
 
 fn receive_loop<M>(
     core: &Weak<Core<M>>,
+    id: SocketId,
     socket: &Weak<Socket>,
     mut receiver: Receiver,
     stop: &tokio_util::sync::CancellationToken,
@@ -136,10 +134,7 @@ fn receive_loop<M>(
     M: Machine + Send + 'static,
     M::Event: Send,
 {
-    while !stop.is_cancelled() {
-        let Some(id) = socket.upgrade().map(|s| s.id) else {
-            return;
-        };
+    while !stop.is_cancelled() && socket.strong_count() > 0 {
         let result = receiver.receive(|batch| {
             let Some(core) = core.upgrade() else { return };
             core.run(|m, now| {

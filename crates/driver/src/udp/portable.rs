@@ -3,7 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 
-use machine::{Datagram, Stamp};
+use machine::{Datagram, SendTag, Stamp};
 
 use super::{Received, UdpOptions};
 use crate::clock;
@@ -42,20 +42,20 @@ impl Sender {
         Self { socket }
     }
 
-    pub(super) fn send_alike(&self, datagrams: &[&Datagram]) {
+    pub(super) fn send_alike(&self, datagrams: &[Datagram]) {
         for datagram in datagrams {
             self.send(datagram);
         }
     }
 
-    pub(super) fn send(&self, datagram: &Datagram) -> Stamp {
-        let before = clock::now();
+    pub(super) fn send(&self, datagram: &Datagram) -> Option<(SendTag, Stamp)> {
+        let before = datagram.stamp.map(|tag| (tag, Stamp::clock(clock::now())));
         let size = datagram.segment.map_or(usize::MAX, usize::from).max(1);
         for part in datagram.data.chunks(size) {
             if let Err(error) = self.socket.send_to(part, datagram.to.remote) {
                 tracing::debug!(%error, to = %datagram.to.remote, "a datagram could not be sent");
             }
         }
-        Stamp::clock(before)
+        before
     }
 }

@@ -51,20 +51,12 @@ impl WcMessage {
             MessageType::FollowUp => 3,
         };
         let [precision] = self.precision.0.to_be_bytes();
-        let head = [0, kind, precision, 0];
-        let fields = [
-            self.max_freq_error.0,
-            self.originate.seconds,
-            self.originate.nanoseconds,
-            self.receive.seconds,
-            self.receive.nanoseconds,
-            self.transmit.seconds,
-            self.transmit.nanoseconds,
-        ];
+        let head = u32::from_be_bytes([0, kind, precision, 0]);
+        let first = u64::from(head) << 32 | u64::from(self.max_freq_error.0);
+        let words = [first, self.originate.to_bits(), self.receive.to_bits(), self.transmit.to_bits()];
         let mut bytes = [0; Self::LEN];
-        let words = core::iter::once(head).chain(fields.map(u32::to_be_bytes));
-        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word);
+        for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *place = word.to_be_bytes();
         }
         bytes
     }
