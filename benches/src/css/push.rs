@@ -182,9 +182,12 @@ impl Tally {
                 break;
             }
             // Awake while a change is under way: who sleeps between two messages is woken for each in the sender's time,
-            // and companions elsewhere are not.
+            // and companions elsewhere are not. On the sender's own core it goes first.
             let under_way = changes.last().is_some_and(|change| change.heard_by < clients);
             poll.poll(&mut events, Some(if under_way { Duration::ZERO } else { Duration::from_millis(20) }))?;
+            if under_way && events.is_empty() {
+                std::thread::yield_now();
+            }
             for event in &events {
                 let (stream, inbox) = &mut all[event.token().0];
                 loop {
