@@ -179,6 +179,29 @@ const PYDVBCSS: Peer = Peer {
     ],
 };
 
+/// Readers of a film that each server has as a file; `$case` as `rtsp_beside_gst.py` names it.
+macro_rules! film {
+    ($what:literal, $case:literal) => {
+        Load {
+            what: $what,
+            command: &[
+                "python3",
+                "{root}/benches/rtsp_beside_gst.py",
+                $case,
+                "--rounds",
+                "1",
+                "--films",
+                "{bin}/films",
+                "--bin",
+                "{bin}",
+            ],
+            peers: &[floor_within("floor_"), GSTREAMER],
+            figures: FILM,
+            growth: None,
+        }
+    };
+}
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
@@ -236,57 +259,9 @@ pub const ALL: &[Load] = &[
             file: "camera-clients.svg",
         }),
     },
-    Load {
-        what: "H.264 of 4 Mbit/s over UDP, 100 readers",
-        command: &[
-            "python3",
-            "{root}/benches/rtsp_beside_gst.py",
-            "h264-udp",
-            "--rounds",
-            "1",
-            "--films",
-            "{bin}/films",
-            "--bin",
-            "{bin}",
-        ],
-        peers: &[floor_within("floor_"), GSTREAMER],
-        figures: FILM,
-        growth: None,
-    },
-    Load {
-        what: "JPEG of 13.5 Mbit/s over UDP, 25 readers",
-        command: &[
-            "python3",
-            "{root}/benches/rtsp_beside_gst.py",
-            "jpeg-udp",
-            "--rounds",
-            "1",
-            "--films",
-            "{bin}/films",
-            "--bin",
-            "{bin}",
-        ],
-        peers: &[floor_within("floor_"), GSTREAMER],
-        figures: FILM,
-        growth: None,
-    },
-    Load {
-        what: "H.264 of 4 Mbit/s over TCP, 20 readers",
-        command: &[
-            "python3",
-            "{root}/benches/rtsp_beside_gst.py",
-            "h264-tcp",
-            "--rounds",
-            "1",
-            "--films",
-            "{bin}/films",
-            "--bin",
-            "{bin}",
-        ],
-        peers: &[floor_within("floor_"), GSTREAMER],
-        figures: FILM,
-        growth: None,
-    },
+    film!("H.264 of 4 Mbit/s over UDP, 100 readers", "h264-udp"),
+    film!("JPEG of 13.5 Mbit/s over UDP, 25 readers", "jpeg-udp"),
+    film!("H.264 of 4 Mbit/s over TCP, 20 readers", "h264-tcp"),
     Load {
         what: "H.264 of 1 Mbit/s over UDP, 1000 readers",
         command: &["{bin}/rtsp-load", "--spawn", "{bin}/rtsp-server", "--readers", "1000", "--mbit", "1"],

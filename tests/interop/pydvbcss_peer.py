@@ -10,9 +10,23 @@ import logging
 import sys
 import time
 
+from ws4py.client import WebSocketBaseClient
 from dvbcss.clock import CorrelatedClock, Correlation, SysClock
 
 logging.disable(logging.CRITICAL)
+
+
+def connect_in_order(self):
+    """ws4py 0.4 starts the thread that reads before it has taken in what came with the end of the handshake. Two threads
+    then feed one parser, which ends with an exception now and then: here one in ten connections to a server that speaks
+    at once. The reading waits here until that is done."""
+    begin, self.handshake_ok = self.handshake_ok, lambda: None
+    connect(self)
+    begin()
+
+
+connect = WebSocketBaseClient.connect
+WebSocketBaseClient.connect = connect_in_order
 
 
 def say(**what):

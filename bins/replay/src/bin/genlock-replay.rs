@@ -1,7 +1,7 @@
 //! Plays recordings back.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn run(options: &Options) -> Result<bool> {
     let name = || options.file.display().to_string();
     let file = File::open(&options.file).with_context(name)?;
     let length = file.metadata().with_context(name)?.len();
-    let shown = Shown { file, read: 0, progress: cli::Progress::new("playing", length) };
+    let shown = cli::Reading::new(file, cli::Progress::new("playing", length));
     let begun = driver::now();
     let played = replay::replay(BufReader::with_capacity(1 << 20, shown));
     let took = driver::now().saturating_since(begun);
@@ -60,22 +60,6 @@ fn run(options: &Options) -> Result<bool> {
     // Whoever reads it may have stopped.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(same)
-}
-
-/// A file that shows how far it has been read.
-struct Shown {
-    file: File,
-    read: u64,
-    progress: cli::Progress,
-}
-
-impl Read for Shown {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(to)?;
-        self.read += length as u64;
-        self.progress.at(self.read);
-        Ok(length)
-    }
 }
 
 fn text_of(summary: &Summary, took: Duration) -> String {

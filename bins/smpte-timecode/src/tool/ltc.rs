@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 
 use anyhow::Context;
 use clap::Subcommand;
-use driver::cli::Progress;
+use driver::cli::{Progress, Reading};
 use smpte_timecode::address::AddressError;
 use smpte_timecode::ltc::{
     Continuity, DecodedWord, Decoder, EncodeError, Encoder, EncoderConfig, Level, RateEstimator,
@@ -84,7 +84,7 @@ impl Command {
                 let live = input == "-";
                 let source: Box<dyn Read> = match live {
                     true => Box::new(io::stdin().lock()),
-                    false => Box::new(Shown::open(input).with_context(|| input.clone())?),
+                    false => Box::new(shown(input).with_context(|| input.clone())?),
                 };
                 let name = if live { "stdin" } else { input.as_str() };
                 decode(source, *channel, |sample_rate| Printer::new(out, *json, live, rate, sample_rate))
@@ -137,28 +137,11 @@ fn encode(mut encoder: Encoder, header: &[u8], mut samples: u64, out: &mut dyn W
 }
 
 /// A file that shows how far it has been read.
-struct Shown {
-    file: File,
-    read: u64,
-    progress: Progress,
-}
-
-impl Shown {
-    fn open(path: &str) -> io::Result<Self> {
-        let file = File::open(path)?;
-        // Words on the same terminal show well enough how far it is.
-        let length = if io::stdout().is_terminal() { 0 } else { file.metadata()?.len() };
-        Ok(Self { file, read: 0, progress: Progress::new("LTC", length) })
-    }
-}
-
-impl Read for Shown {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(to)?;
-        self.read += length as u64;
-        self.progress.at(self.read);
-        Ok(length)
-    }
+fn shown(path: &str) -> io::Result<Reading<File>> {
+    let file = File::open(path)?;
+    // Words on the same terminal show well enough how far it is.
+    let length = if io::stdout().is_terminal() { 0 } else { file.metadata()?.len() };
+    Ok(Reading::new(file, Progress::new("LTC", length)))
 }
 
 /// Why a file could not be decoded.

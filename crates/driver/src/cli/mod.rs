@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
 
-pub use progress::Progress;
+pub use progress::{Progress, Reading};
 
 use crate::record::Recording;
 

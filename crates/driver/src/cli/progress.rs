@@ -1,7 +1,7 @@
 //! How far long work is.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 /// A bar on stderr for work that takes a while. There is none where stderr is no terminal, and none before the work has
@@ -39,6 +39,30 @@ impl Progress {
         if std::mem::take(&mut self.drawn) {
             let _ = std::io::stderr().write_all(CLEAR.as_bytes());
         }
+    }
+}
+
+/// What is read, with a bar that shows how far it is.
+#[derive(Debug)]
+pub struct Reading<R> {
+    from: R,
+    read: u64,
+    progress: Progress,
+}
+
+impl<R: Read> Reading<R> {
+    /// `progress` is that of the bytes in `from`.
+    pub fn new(from: R, progress: Progress) -> Self {
+        Self { from, read: 0, progress }
+    }
+}
+
+impl<R: Read> Read for Reading<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let length = self.from.read(to)?;
+        self.read += length as u64;
+        self.progress.at(self.read);
+        Ok(length)
     }
 }
 
