@@ -3,7 +3,7 @@
 //! Some tests wait for a lease to run out, which lasts 2 s here.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use e2e::faults::{TcpProxy, Wire};
 use e2e::nats::{Engine, until};
-use e2e::{PATIENCE, Running, libfaketime, peer, program, program_with, runs};
+use e2e::{PATIENCE, Running, libfaketime, peer, program, program_with, runs, unused_port};
 use serde_json::{Value, json};
 
 fn server_program() -> &'static Path {
@@ -366,8 +366,7 @@ fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String
 #[test]
 fn what_is_wrong_at_the_start_is_said_in_one_line() {
     let Some(engine) = Engine::start(&["--user", "studio", "--pass", "s3cr3t"]) else { return };
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = format!("nats://{unused}");
+    let nobody = format!("nats://127.0.0.1:{}", unused_port());
     let url = engine.url();
     let Some(without_store) = Engine::with(&[]) else { return };
     let without_store = without_store.url();

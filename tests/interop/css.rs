@@ -1,11 +1,11 @@
 //! Companion screen programs with the reference implementation, a plain WebSocket peer, and the manners of other
 //! implementations.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::{Running, peer, python, runs};
+use e2e::{Running, peer, python, runs, unused_port};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -20,13 +20,6 @@ fn json_line(running: &Running) -> Value {
 
 fn json_until(running: &Running, wanted: impl Fn(&Value) -> bool) -> Value {
     std::iter::repeat_with(|| json_line(running)).find(|line| wanted(line)).unwrap()
-}
-
-/// A port that was free just now, for programs that cannot pick one.
-fn free_ports() -> (u16, u16) {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    (tcp, udp)
 }
 
 /// pydvbcss 0.5.2 in one of its roles. It runs on Python 2.7 only, which Debian has not any more: where that is missing
@@ -86,8 +79,7 @@ fn pydvbcss_follows_our_television() {
 #[test]
 fn our_programs_follow_pydvbcss() {
     for followup in ["", "followup"] {
-        let (http, wc) = free_ports();
-        let (http, wc) = (http.to_string(), wc.to_string());
+        let [http, wc] = [(); 2].map(|()| unused_port().to_string());
         let Some(mut command) = pydvbcss(&["tv", &http, &wc, followup]) else { return };
         let tv = Running::spawn(&mut command);
         assert_eq!(json_line(&tv)["ready"], true);

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use e2e::nats::{Engine, FEATURES};
-use e2e::{PATIENCE, Running, program_with};
+use e2e::{PATIENCE, Running, program_with, unused_port};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -192,8 +192,7 @@ async fn televisions_say_the_same_and_survive_each_other() {
 fn what_is_wrong_at_the_start_is_said_in_one_line() {
     let Some(without_store) = Engine::with(&[]) else { return };
     let without_store = without_store.url();
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = format!("nats://{unused}");
+    let nobody = format!("nats://127.0.0.1:{}", unused_port());
     let wrong: [(&[&str], i32); 4] = [
         (&["--timeline", "cluster:3f2a"], 2),
         (&["--timeline", "cluster:3f2a", "--cluster", &nobody], 1),

@@ -2,12 +2,12 @@
 //! OpenAPI document. What takes long or needs quiet is in `scripts/multicam-*.sh` and `multicam-load clocks`.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{PATIENCE, Running, in_time, libfaketime, peer, program, python, runs};
+use e2e::{PATIENCE, Running, in_time, libfaketime, peer, program, python, runs, unused_port};
 use serde_json::{Value, json};
 
 fn ask(device: &str, command: &Value) -> Value {
@@ -39,7 +39,7 @@ fn slow_chrony(dir: &Path) -> Option<(Running, u16)> {
     if !peer("chronyd (with a C compiler)", works) {
         return None;
     }
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let config = dir.join("chrony.conf");
     let pid = dir.join("chronyd.pid");
     let text = format!(

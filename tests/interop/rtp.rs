@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use e2e::{peer, runs};
+use e2e::{peer, runs, unused_port};
 
 use rtp_rtsp::files::MjpegReader;
 use rtp_rtsp::h264::{self, AccessUnits, Nal, nal_units};
@@ -330,8 +330,8 @@ fn ffmpeg_decodes_what_we_send_over_udp() {
             Codec::Jpeg => images(&folder.join(input)),
             _ => access_units(&folder.join(input)),
         };
-        // A port that is free now; ffmpeg takes it and the next one.
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() & !1;
+        // ffmpeg takes the next one too.
+        let port = unused_port();
         let sdp = format!(
             "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP {payload_type}\n{lines}"
         );

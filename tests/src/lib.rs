@@ -6,9 +6,11 @@ pub mod nats;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -106,6 +108,30 @@ pub fn in_time(mut attempt: impl FnMut() -> Result<(), String>) {
 pub fn python() -> &'static str {
     let debians = "/usr/bin/python3";
     if Path::new(debians).exists() { debians } else { "python3" }
+}
+
+/// A port at which nobody listens, for programs that cannot pick one themselves. It is even and the next one is free too,
+/// as RTP wants it. The system gives none of these to those that let it choose, and each is handed out once: tests that
+/// run side by side do not take them from each other.
+///
+/// # Panics
+/// If there is none left.
+pub fn unused_port() -> u16 {
+    const PAIRS: Range<u16> = 5_000..16_000;
+    static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
+    // Another test program begins elsewhere.
+    let begin = std::process::id() * 97;
+    let free =
+        |port| TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok();
+    for _ in PAIRS {
+        let nth = begin + u32::from(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
+        let nth = u16::try_from(nth % u32::from(PAIRS.end - PAIRS.start)).expect("less than there are");
+        let port = 2 * (PAIRS.start + nth);
+        if free(port) && free(port + 1) {
+            return port;
+        }
+    }
+    panic!("all ports are taken");
 }
 
 /// The library that gives a program a wrong clock, if it is there; otherwise as [`peer`].

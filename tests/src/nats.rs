@@ -1,11 +1,11 @@
 //! The engine of clusters, as tests start it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{PATIENCE, Running, peer, runs};
+use crate::{PATIENCE, Running, peer, runs, unused_port};
 
 /// Features of the programs that share something over it: all at once, so that what they have in common is built once.
 pub const FEATURES: [&str; 2] = ["smpte-programs/cluster", "dvb-css-programs/cluster"];
@@ -36,7 +36,7 @@ impl Engine {
         if !peer("nats-server", || runs("nats-server", &["--version"])) {
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let folder = tempfile::tempdir().unwrap();
         let options = options.iter().map(|&option| option.into()).collect();
         let mut engine = Self { running: None, port, folder, options };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use driver::record::Recording;
 use driver::{Driver, Events, Gate, Limits, Refusal, Route, UdpOptions};
@@ -54,7 +55,12 @@ struct EndPoint {
     name: &'static str,
     service: Service,
     gate: Gate,
+    pause: Duration,
 }
+
+/// Between the end of the handshake and the state that comes unasked. pydvbcss' WebSocket library begins to read in a second
+/// thread before the first has taken in what came with the handshake: of such companions one in ten would hear nothing.
+const BEFORE_THE_STATE: Duration = Duration::from_millis(20);
 
 impl EndPoints {
     /// The names of all that there are.
@@ -62,13 +68,14 @@ impl EndPoints {
 
     /// Content identification alone.
     pub fn cii(limit: Option<usize>) -> Self {
-        Self(vec![EndPoint { name: "cii", service: CII, gate: gate(limit) }])
+        Self(vec![EndPoint { name: "cii", service: CII, gate: gate(limit), pause: BEFORE_THE_STATE }])
     }
 
     /// Timelines, and the wall clock for browsers.
     pub fn ts(limit: Option<usize>) -> Self {
-        let ts = EndPoint { name: "ts", service: TS, gate: gate(limit) };
-        Self(vec![ts, EndPoint { name: "wc", service: WC, gate: gate(None) }])
+        let pause = Duration::ZERO;
+        let ts = EndPoint { name: "ts", service: TS, gate: gate(limit), pause };
+        Self(vec![ts, EndPoint { name: "wc", service: WC, gate: gate(None), pause }])
     }
 
     /// All three.
@@ -79,7 +86,7 @@ impl EndPoints {
     /// Opens all end points but those named. As the original does it: who is at one that is shut is sent away with code
     /// 1001, and who comes to it gets 403.
     pub fn disable_only(&self, tv: &mut Recorded<TvServer>, names: &[String]) {
-        for EndPoint { name, service, gate } in &self.0 {
+        for EndPoint { name, service, gate, .. } in &self.0 {
             let enabled = !names.iter().any(|disabled| disabled == name);
             if enabled {
                 gate.open();
@@ -92,7 +99,9 @@ impl EndPoints {
     }
 
     fn routes(&self) -> Vec<Route> {
-        let route = |e: &EndPoint| Route::new(format!("/{}", e.name), e.service).with_gate(e.gate.clone());
+        let route = |e: &EndPoint| {
+            Route::new(format!("/{}", e.name), e.service).with_gate(e.gate.clone()).with_pause(e.pause)
+        };
         self.0.iter().map(route).collect()
     }
 }

@@ -38,18 +38,27 @@ pub struct Route {
     pub service: Service,
     /// Who may come in; `None`: everybody.
     pub gate: Option<Gate>,
+    /// How long after the handshake the machine hears of the connection.
+    pub pause: Duration,
 }
 
 impl Route {
     /// `path` leads to `service`.
     pub fn new(path: impl Into<String>, service: Service) -> Self {
-        Self { path: path.into(), service, gate: None }
+        Self { path: path.into(), service, gate: None, pause: Duration::ZERO }
     }
 
     /// With a gate before it.
     #[must_use]
     pub fn with_gate(self, gate: Gate) -> Self {
         Self { gate: Some(gate), ..self }
+    }
+
+    /// With a pause between the end of the handshake and the first message, for clients that lose a message which comes
+    /// together with that end.
+    #[must_use]
+    pub fn with_pause(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 }
 
@@ -233,6 +242,9 @@ async fn handshake(
     };
     let agree = |_: &Request, response: Response| Ok::<_, ErrorResponse>(response);
     let ws = accept_hdr_async_with_config(stream, agree, Some(config)).await?;
+    if !route.pause.is_zero() {
+        sleep(route.pause).await;
+    }
     Ok(Some(Admitted { ws, service: route.service, permit }))
 }
 
