@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Runs the fuzz targets: each for so many seconds of processor time, one to a core. Needs cargo-fuzz.
+
+    scripts/fuzz.py [--seconds 300] [--jobs CORES] [TARGET...]
+
+What was found lies in target/fuzz/found/TARGET; the exit code is 1 then. target/fuzz/account.json says how long each
+target has run as it is now: a run that was ended goes on where it was, and a target whose program has changed begins
+again, with the inputs that it had collected.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FUZZ = ROOT / "target/fuzz"
+ACCOUNT = FUZZ / "account.json"
+# Inputs that took longer, and processes that grew larger, are findings.
+LIMITS = ["-timeout=10", "-rss_limit_mb=1024"]
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Runs the fuzz targets, each for so many seconds of processor time.")
+    arguments.add_argument("--seconds", type=float, default=300.0, help="processor time for each target (%(default)s)")
+    arguments.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at a time (%(default)s)")
+    arguments.add_argument("targets", nargs="*", metavar="TARGET", help="all, if none is named")
+    arguments = arguments.parse_args()
+    known = re.findall(r'^path = "fuzz_targets/(\w+)\.rs"$', (ROOT / "fuzz/Cargo.toml").read_text(), re.MULTILINE)
+    for target in arguments.targets:
+        if target not in known:
+            sys.exit(f"no target '{target}': {', '.join(known)}")
+
+    build = ["cargo", "fuzz", "build", "--sanitizer", "none", "--features", "libfuzzer", "--target-dir", FUZZ]
+    subprocess.run(build, cwd=ROOT, check=True)
+    account = Account()
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = [pool.submit(run, target, arguments.seconds, account) for target in arguments.targets or known]
+        found = [name for name in (each.result() for each in concurrent.futures.as_completed(runs)) if name]
+    if found:
+        sys.exit(f"found by {', '.join(sorted(found))}: the inputs lie in {FUZZ / 'found'}")
+
+
+class Account:
+    """What each program has run: `{target: {program, seconds, inputs}}`."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.runs = json.loads(ACCOUNT.read_text()) if ACCOUNT.exists() else {}
+
+    def of(self, target, program):
+        """As far as this very program has run."""
+        with self.lock:
+            entry = self.runs.get(target, {})
+            if entry.get("program") != program:
+                entry = self.runs[target] = {"program": program, "seconds": 0.0, "inputs": 0}
+            return dict(entry)
+
+    def add(self, target, seconds, inputs):
+        with self.lock:
+            entry = self.runs[target]
+            entry["seconds"] = round(entry["seconds"] + seconds, 1)
+            entry["inputs"] += inputs
+            new = ACCOUNT.with_suffix(".new")
+            new.write_text(json.dumps(self.runs, indent=1, sort_keys=True) + "\n")
+            new.replace(ACCOUNT)
+            return dict(entry)
+
+
+def run(target, wanted, account):
+    """Runs one until it has had its time; returns its name if it found something."""
+    (program,) = FUZZ.glob(f"*/release/{target}")
+    entry = account.of(target, hashlib.sha256(program.read_bytes()).hexdigest()[:16])
+    corpus, found = FUZZ / "corpus" / target, FUZZ / "found" / target
+    for folder in corpus, found:
+        folder.mkdir(parents=True, exist_ok=True)
+    seeds = ROOT / "fuzz/seeds" / target
+    # The fuzzer counts time on the wall, of which a busy machine gives it a part.
+    while (left := wanted - entry["seconds"]) >= 1:
+        command = [program, f"-max_total_time={min(left, 30):.0f}", f"-artifact_prefix={found}/", *LIMITS, corpus, seeds]
+        fuzzer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        said = fuzzer.stderr.read()
+        _, status, usage = os.wait4(fuzzer.pid, 0)
+        fuzzer.returncode = os.waitstatus_to_exitcode(status)
+        spent = usage.ru_utime + usage.ru_stime
+        entry = account.add(target, spent, int((re.findall(r"^#(\d+)", said, re.MULTILINE) or ["0"])[-1]))
+        if fuzzer.returncode != 0:
+            print(f"{target}: ended with {fuzzer.returncode}\n{said[-3000:]}", flush=True)
+            return target
+    print(f"{target}: nothing found in {entry['seconds']:.0f} s and {entry['inputs']} inputs", flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()
