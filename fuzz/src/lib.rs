@@ -2,9 +2,9 @@
 //! on stable Rust, and `cargo fuzz` looks for more.
 //!
 //! ```text
-//! cargo test --manifest-path fuzz/Cargo.toml
-//! cargo fuzz run --features libfuzzer -s none smpte_server fuzz/corpus/smpte_server fuzz/seeds/smpte_server
-//! cargo run --manifest-path fuzz/Cargo.toml --features make-seeds --bin make-seeds
+//! cargo test -p fuzz
+//! scripts/fuzz.py smpte_server
+//! cargo run -p fuzz --features make-seeds --bin make-seeds
 //! ```
 //!
 //! Each target reads its input as it documents and checks what has to hold whatever the bytes are: no panic, what is
