@@ -83,7 +83,11 @@ impl Client {
     }
 
     fn create(&mut self, framerate: &str) -> String {
-        let created = self.ask(&json!({"type": "create_session", "framerate": framerate}));
+        // A machine that stalls lets a server believe for a moment that its engine is gone.
+        let created = until("a session is created", || {
+            let answer = self.ask(&json!({"type": "create_session", "framerate": framerate}));
+            (answer["message"] != "Cluster unavailable: no connection to its engine").then_some(answer)
+        });
         created["session_id"].as_str().unwrap_or_else(|| panic!("{created}")).into()
     }
 
