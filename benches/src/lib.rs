@@ -12,8 +12,6 @@
 //!   (`rtsp-floor` is the least that such a server can do, `rtsp_beside_gst.py` measures both beside GStreamer's).
 
 pub mod camera;
-mod clock;
-pub mod contest;
 pub mod contests;
 #[cfg(target_os = "linux")]
 pub mod css;
@@ -23,24 +21,16 @@ pub mod loads;
 mod member;
 #[cfg(target_os = "linux")]
 pub mod multicam;
-pub mod plot;
 mod random;
 pub mod rtsp_reader;
 pub mod spawned;
-mod usage;
 
 pub use libltc::{Libltc, Work};
+pub use measure::{Usage, contest, percentile, plot};
 pub use member::Member;
 pub use random::Random;
-pub use usage::Usage;
 
 use serde_json::Value;
-
-/// The value below which `part` (0 to 1) of the sorted values lie.
-pub fn percentile<T: Copy + Default>(sorted: &[T], part: f64) -> T {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
-}
 
 /// What a load program prints: one JSON object on a line where `json` is asked for, else a line for each of its members.
 pub fn told(report: &Value, json: bool) -> String {

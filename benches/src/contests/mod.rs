@@ -12,7 +12,7 @@ pub use labels::labels;
 pub use ltc::ltc;
 pub use rtp::rtp;
 pub use session::session;
-pub use wall_clock::{Running as WallClock, wall_clock};
+pub use wall_clock::wall_clock;
 
 use crate::contest::Contest;
 

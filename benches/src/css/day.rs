@@ -15,7 +15,7 @@ use machine::{SocketId, Transport, UdpPeer};
 use serde_json::{Value, json};
 
 use super::companion::SELECTOR;
-use crate::clock::processor_time;
+use measure::processor_time;
 
 const SERVER: [u8; 4] = [10, 9, 0, 1];
 const CLIENT: [u8; 4] = [10, 9, 0, 2];

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::clock::processor_time;
-use crate::percentile;
+use crate::{percentile, processor_time};
 
 /// The same work, done by each entrant in its own way. The first entrant is ours.
 pub struct Contest {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// Processor time that this thread has used: what other programs take of a shared machine is not counted.
 #[cfg(target_os = "linux")]
-pub(crate) fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     use nix::time::{ClockId, clock_gettime};
 
     // the clock is there on every Linux
@@ -11,7 +11,7 @@ pub(crate) fn processor_time() -> Duration {
 
 /// Time since the first call.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     use std::sync::OnceLock;
     use std::time::Instant;
 

@@ -3,10 +3,13 @@
 mod heap;
 
 use std::hint::black_box;
+use std::time::Duration;
 
-use benches::contests::WallClock;
+use dvb_css::config::WcServerConfig;
 use dvb_css::message::{TimeValue, WcMessage};
+use dvb_css::server::WcServer;
 use heap::allocated;
+use machine::{Input, Instant, Machine, Output, Peer, SocketId, Stamp, UdpPeer};
 
 #[test]
 fn requests_are_answered_without_allocating() {
@@ -21,10 +24,16 @@ fn requests_are_answered_without_allocating() {
     });
     assert_eq!(codec, 0, "the codec");
 
-    let mut server = WallClock::new();
+    let mut server = WcServer::new(WcServerConfig::new([0; 32]));
+    let remote = "127.0.0.1:6677".parse().unwrap();
+    let peer = Peer::Udp(UdpPeer { socket: SocketId(0), remote, local: None });
+    let mut now = Instant::from_nanos(29_784_724_192_700);
     let machine = allocated(|| {
         for cookie in 0..1000 {
-            assert!(server.answer(&WcMessage::request(cookie).encode()));
+            now = now + Duration::from_micros(10);
+            let data = &WcMessage::request(cookie).encode();
+            server.handle_input(now, peer, Input::Datagram { data, received: Stamp::clock(now) });
+            assert!(matches!(black_box(server.poll_output()), Some(Output::Datagram(_))));
         }
     });
     assert_eq!(machine, 0, "the server machine");
