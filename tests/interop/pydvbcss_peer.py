@@ -112,7 +112,9 @@ def wc_client(host, port):
         time.sleep(0.1)
         dispersion = algorithm.getCurrentDispersion()
         if dispersion < float("inf"):
-            say(offset_ns=int(wall.ticks - system.ticks), dispersion_ns=int(dispersion))
+            # both at one instant: between two readings of clocks a busy machine may do something else
+            now = system.ticks
+            say(offset_ns=int(wall.fromParentTicks(now) - now), dispersion_ns=int(dispersion))
 
 
 def cii_client(url):
