@@ -317,6 +317,21 @@ pub const ALL: &[Load] = &[
         growth: None,
     },
     Load {
+        what: "wall clock, 16 requests under way, each answer taken by itself",
+        command: &[
+            "{bin}/css-load",
+            "wall-clock",
+            "--server",
+            "{bin}/wall-clock-server",
+            "--under-way",
+            "16",
+            "--one-by-one",
+        ],
+        peers: &[floor_within("minimal_")],
+        figures: REPLIES,
+        growth: None,
+    },
+    Load {
         what: "changes of a timeline to 500 companions",
         command: &["{bin}/css-load", "push", "--clients", "500"],
         peers: &[floor_within("minimal_")],

@@ -37,6 +37,9 @@ enum What {
         /// Requests under way
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
         under_way: u16,
+        /// Take each answer by itself, also those that left together
+        #[arg(long)]
+        one_by_one: bool,
         /// How long to measure, in seconds
         #[arg(long, default_value_t = 10.0)]
         seconds: f64,
@@ -140,8 +143,8 @@ enum What {
 fn main() -> Result<()> {
     let Options { json, what } = Options::parse();
     let report = match what {
-        What::WallClock { server, under_way, seconds } => {
-            css::wall_clock(&server, under_way.into(), seconds)?
+        What::WallClock { server, under_way, one_by_one, seconds } => {
+            css::wall_clock(&server, under_way.into(), one_by_one, seconds)?
         }
         What::Push { door, clients, seconds } => css::push(door, clients, seconds)?,
         What::Idle { clients } => css::idle(clients)?,

@@ -24,11 +24,12 @@ const LENGTH: u16 = 32;
 /// what is measured.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// Asks both servers in turns, for about so long, with so many requests under way.
+/// Asks both servers in turns, for about so long, with so many requests under way. Answers that left together are taken
+/// together, as a network card would carry them, or else one by one: then the kernel parts them in the server's time.
 ///
 /// # Errors
 /// When a server cannot be started, or stops answering.
-pub fn wall_clock(server: &str, under_way: usize, seconds: f64) -> Result<Value> {
+pub fn wall_clock(server: &str, under_way: usize, one_by_one: bool, seconds: f64) -> Result<Value> {
     let mut ours = Spawned::start(server, &["127.0.0.1", "0", "--loglevel", "error"])?;
     let mut minimal = Spawned::again(&["minimal"])?;
     let addresses = [ours.address("wc")?, minimal.address("wc")?];
@@ -40,7 +41,7 @@ pub fn wall_clock(server: &str, under_way: usize, seconds: f64) -> Result<Value>
         let mut round = [0.0; 2];
         for (who, (address, pid)) in addresses.iter().zip([ours.pid(), minimal.pid()]).enumerate() {
             let before = Usage::of(pid);
-            let (n, time) = ask(*address, under_way, SLICE)?;
+            let (n, time) = ask(*address, under_way, one_by_one, SLICE)?;
             let after = Usage::of(pid);
             round[who] = n as f64 / time.as_secs_f64();
             rates[who].push(round[who]);
@@ -68,14 +69,12 @@ pub fn wall_clock(server: &str, under_way: usize, seconds: f64) -> Result<Value>
 }
 
 /// Keeps so many requests under way. What has come is asked again in one call and as one buffer that the kernel cuts into
-/// datagrams, and answers that left together are taken together, as a network card would carry them, whoever the server
-/// is: it is the servers' speed that is to be measured, not this one's, and on this machine the kernel delivers what a
-/// server sends in the server's time.
-fn ask(server: SocketAddr, depth: usize, time: Duration) -> Result<(u64, Duration)> {
+/// datagrams: it is the servers' speed that is to be measured, not this one's.
+fn ask(server: SocketAddr, depth: usize, one_by_one: bool, time: Duration) -> Result<(u64, Duration)> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    setsockopt(&socket, UdpGroSegment, &true)?;
+    setsockopt(&socket, UdpGroSegment, &!one_by_one)?;
     let mut request = [0_u8; LENGTH as usize];
     request[8..16].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
     let fd = socket.as_raw_fd();
