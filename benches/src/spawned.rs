@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
@@ -101,6 +102,37 @@ impl Spawned {
             }
         }
     }
+}
+
+/// Starts a server on the first core and keeps this thread, which measures it, on the last, as if its clients were
+/// elsewhere: the scheduler puts who is woken beside who woke it, and takes milliseconds to see that another core has
+/// nothing to do.
+///
+/// # Errors
+/// Those of `start`, or when the system does not let a thread choose its core.
+pub fn apart<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    // asked once: a thread that stays on one core is told that there is one
+    static CORES: OnceLock<usize> = OnceLock::new();
+    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+    stay_on(0)?;
+    let started = start();
+    stay_on(cores - 1)?;
+    started
+}
+
+#[cfg(target_os = "linux")]
+fn stay_on(nth: usize) -> Result<()> {
+    use nix::sched::{CpuSet, sched_setaffinity};
+    use nix::unistd::Pid;
+
+    let mut core = CpuSet::new();
+    core.set(nth)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &core)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(_nth: usize) -> Result<()> {
+    Ok(())
 }
 
 impl Drop for Spawned {

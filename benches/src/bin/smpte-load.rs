@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use benches::spawned::Spawned;
+use benches::spawned::{Spawned, apart};
 use benches::{Member, Usage, percentile};
 use clap::Parser;
 use serde_json::json;
@@ -97,7 +97,7 @@ fn main() -> Result<()> {
 fn spawn(program: &str, clients: usize) -> Result<(Spawned, String)> {
     let most = (clients + 16).to_string();
     let arguments = ["--host", "127.0.0.1", "--port", "0", "--no-status", "--max-clients", &most];
-    let mut server = Spawned::start(program, &arguments).context("--spawn")?;
+    let mut server = apart(|| Spawned::start(program, &arguments)).context("--spawn")?;
     let address = server.address("tcp").context("--spawn")?.to_string();
     Ok((server, address))
 }

@@ -13,12 +13,10 @@ use dvb_css::server::{TvCalls, UpdateCii};
 use dvb_css::timeline::TimelineState;
 use machine::Instant;
 use mio::{Events, Interest, Poll, Token};
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::companion::{Door, Inbox, SELECTOR, connect};
-use crate::spawned::Spawned;
+use crate::spawned::{Spawned, apart};
 use crate::{Usage, percentile};
 
 /// Time between two changes.
@@ -112,7 +110,6 @@ pub fn push(door: Door, clients: usize, seconds: f64) -> Result<Value> {
     let (name, count, period) =
         (door.path().trim_start_matches('/'), clients.to_string(), PERIOD_MS.to_string());
     let time = Duration::from_secs_f64(seconds) / ROUNDS;
-    let last_core = std::thread::available_parallelism()?.get() - 1;
     let (mut ours, mut minimal) = (Tally::default(), Tally::default());
     for _ in 0..ROUNDS {
         minimal.listen(
@@ -120,9 +117,8 @@ pub fn push(door: Door, clients: usize, seconds: f64) -> Result<Value> {
             door,
             clients,
             time / 2,
-            last_core,
         )?;
-        ours.listen(&["television", "--period-ms", &period], door, clients, time, last_core)?;
+        ours.listen(&["television", "--period-ms", &period], door, clients, time)?;
     }
     let mut report = json!({"door": format!("{door:?}"), "clients": clients});
     for (prefix, tally) in [("", ours), ("minimal_", minimal)] {
@@ -158,20 +154,9 @@ struct Change {
 }
 
 impl Tally {
-    /// Starts a television on the first core and listens to it for a while on the last, on one thread.
-    fn listen(
-        &mut self,
-        television: &[&str],
-        door: Door,
-        clients: usize,
-        time: Duration,
-        last_core: usize,
-    ) -> Result<()> {
-        // Each on a core of its own, as if the companions were elsewhere: the scheduler puts who is woken beside who woke it,
-        // and takes milliseconds to see that another core has nothing to do.
-        stay_on(0)?;
-        let mut tv = Spawned::again(television)?;
-        stay_on(last_core)?;
+    /// Starts a television and listens to it for a while, on one thread.
+    fn listen(&mut self, television: &[&str], door: Door, clients: usize, time: Duration) -> Result<()> {
+        let mut tv = apart(|| Spawned::again(television))?;
         let address = tv.address("http")?;
         let mut poll = Poll::new()?;
         let mut all = Vec::new();
@@ -240,13 +225,6 @@ impl Tally {
         }
         Ok(())
     }
-}
-
-/// Puts this thread, and what it starts from now on, on the nth core.
-fn stay_on(nth: usize) -> Result<()> {
-    let mut core = CpuSet::new();
-    core.set(nth)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &core)?)
 }
 
 /// The moment behind a key.
