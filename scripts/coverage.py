@@ -54,7 +54,7 @@ def run_tests():
         "LLVM_PROFILE_FILE": str(PROFILES / "%8m.profraw"),
         "RUSTFLAGS": "-Cinstrument-coverage -Zcoverage-options=branch",
     }
-    tests = ["cargo", "+nightly", "test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]
+    tests = ["cargo", "+nightly", "test", "--workspace", "--tests", "--no-fail-fast"]
     built = subprocess.run(
         [*tests, "--no-run", "--message-format=json"], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
     )

@@ -261,16 +261,20 @@ impl Frame {
 
 /// Entropy-coded data up to EOI. In nearly all files that is the end; in others something follows it.
 fn without_end(scan: &[u8]) -> &[u8] {
-    if let Some(whole) = scan.strip_suffix(&[0xff, EOI]) {
-        // A second image may follow the first, whose EOI is then not the last: entropy-coded data has no FF but
-        // before 0 and restart markers, so the first other marker ends it. Files with more than one are walked by
-        // `Splitter` before they come here; looking again would cost more than sending.
-        return whole;
+    let mut coded = scan;
+    // A second image may follow the first, whose EOI is then not the last: entropy-coded data has no FF but before 0 and
+    // restart markers, so the first other marker ends it. Files with more than one are walked by `Splitter` before they
+    // come here; looking again would cost more than sending.
+    if !scan.ends_with(&[0xff, EOI])
+        && let Some(end) = scan.windows(2).rposition(|w| w == [0xff, EOI])
+    {
+        coded = scan.get(..end).unwrap_or(scan);
     }
-    match scan.windows(2).rposition(|w| w == [0xff, EOI]) {
-        Some(end) => scan.get(..end).unwrap_or(scan),
-        None => scan,
+    // Who puts the picture together again adds an EOI where there is none: with one left over it would be another file.
+    while let Some(before) = coded.strip_suffix(&[0xff, EOI]) {
+        coded = before;
     }
+    coded
 }
 
 fn u32_of(n: usize) -> u32 {
@@ -388,6 +392,15 @@ mod tests {
         assert!(Image::parse(&parts.file()).is_ok());
         let exchanged = Parts { more, ..Parts::default() };
         assert!(matches!(exchanged.error(), ImageError::Huffman { .. }));
+    }
+
+    #[test]
+    fn all_ends_are_left_out() {
+        let file = Parts::default().file();
+        for more in [&[][..], &[0xff, EOI], &[0xff, EOI, 0xff, EOI], &[0xff, EOI, 7]] {
+            let file = [&file[..], more].concat();
+            assert_eq!(Image::parse(&file).unwrap().scan, [1, 2, 3], "{more:?}");
+        }
     }
 
     #[test]
