@@ -202,6 +202,21 @@ macro_rules! film {
     };
 }
 
+const FLOOR_OF_REPLIES: &[Peer] = &[floor_within("minimal_")];
+
+/// Requests to the wall clock; `$more` is how many are under way.
+macro_rules! replies {
+    ($what:literal, $peers:expr $(, $more:literal)*) => {
+        Load {
+            what: $what,
+            command: &["{bin}/css-load", "wall-clock", "--server", "{bin}/wall-clock-server" $(, $more)*],
+            peers: $peers,
+            figures: REPLIES,
+            growth: None,
+        }
+    };
+}
+
 /// All loads, in the order of the report.
 pub const ALL: &[Load] = &[
     Load {
@@ -295,42 +310,15 @@ pub const ALL: &[Load] = &[
         figures: TRANSFER,
         growth: None,
     },
-    Load {
-        what: "wall clock, one request at a time",
-        command: &["{bin}/css-load", "wall-clock", "--server", "{bin}/wall-clock-server"],
-        peers: &[floor_within("minimal_"), PYDVBCSS],
-        figures: REPLIES,
-        growth: None,
-    },
-    Load {
-        what: "wall clock, 16 requests under way",
-        command: &[
-            "{bin}/css-load",
-            "wall-clock",
-            "--server",
-            "{bin}/wall-clock-server",
-            "--under-way",
-            "16",
-        ],
-        peers: &[floor_within("minimal_")],
-        figures: REPLIES,
-        growth: None,
-    },
-    Load {
-        what: "wall clock, 16 requests under way, each answer taken by itself",
-        command: &[
-            "{bin}/css-load",
-            "wall-clock",
-            "--server",
-            "{bin}/wall-clock-server",
-            "--under-way",
-            "16",
-            "--one-by-one",
-        ],
-        peers: &[floor_within("minimal_")],
-        figures: REPLIES,
-        growth: None,
-    },
+    replies!("wall clock, one request at a time", &[floor_within("minimal_"), PYDVBCSS]),
+    replies!("wall clock, 16 requests under way", FLOOR_OF_REPLIES, "--under-way", "16"),
+    replies!(
+        "wall clock, 16 requests under way, each answer taken by itself",
+        FLOOR_OF_REPLIES,
+        "--under-way",
+        "16",
+        "--one-by-one"
+    ),
     Load {
         what: "changes of a timeline to 500 companions",
         command: &["{bin}/css-load", "push", "--clients", "500"],

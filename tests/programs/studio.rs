@@ -281,6 +281,8 @@ async fn page_works(page: &mut Page) -> anyhow::Result<()> {
     page.eval("document.querySelector('#create button').focus()").await?;
     page.press("Enter").await?;
     page.until("document.querySelectorAll('.card').length === 3").await?;
+    // The card is there before the page knows that it is a member, and then the button would follow, not leave.
+    page.until(&format!("!{}.disabled", button("start"))).await?;
     page.eval("document.querySelectorAll('.card')[2].querySelector('[data-do=follow]').focus()").await?;
     page.press(" ").await?;
     page.until("document.querySelectorAll('.card').length === 2").await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use driver::{Driver, Gate, Limits, Refusal, Route};
 use machine::CloseReason;
-use machine::toy::{ECHO, Event, SHOUTING, Toy};
+use machine::toy::{ECHO, Event, GREETING, SHOUTING, Toy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -85,6 +85,23 @@ async fn who_may_not_come_in_is_told_in_http() {
     let end = timeout(PATIENCE, endless.read(&mut [0])).await.unwrap();
     assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     drop(TcpStream::connect(address).await.unwrap());
+    driver.shutdown(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_message_comes_after_the_pause_of_its_route() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let (driver, _events) = Driver::start(Toy::new(PATIENCE), Limits::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    driver.serve_ws(listener, vec![Route::new("/", GREETING).with_pause(PAUSE)]);
+    let before = driver::now();
+    let (answer, mut stream) = ask(address, "/", UPGRADE, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    let mut greeting = [0; 2 + "local".len()];
+    timeout(PATIENCE, stream.read_exact(&mut greeting)).await.expect("a greeting").unwrap();
+    assert!(greeting.ends_with(b"local"), "{greeting:?}");
+    assert!(driver::now().saturating_since(before) >= PAUSE);
     driver.shutdown(PATIENCE).await;
 }
 
