@@ -23,7 +23,7 @@ impl Server {
         named: Option<Option<SessionKey>>,
     ) {
         let cseq = request.cseq();
-        if named == Some(None) {
+        if let Some(None) = named {
             return self.reply(conn, StatusCode::SESSION_NOT_FOUND, cseq);
         }
         let offers = request.header("Transport").unwrap_or_default();
