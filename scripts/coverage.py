@@ -56,6 +56,10 @@ def run_tests():
         "RUST_TEST_THREADS": "1",
         "RUSTFLAGS": "-Cinstrument-coverage -Zcoverage-options=branch",
     }
+    # what an earlier build has left would be counted beside its successor
+    for old in list((TARGET / "debug").glob("*")):
+        if old.is_file():
+            old.unlink()
     tests = ["cargo", "+nightly", "test", "--workspace", "--tests", "--no-fail-fast"]
     built = subprocess.run(
         [*tests, "--no-run", "--message-format=json"], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE

@@ -28,6 +28,16 @@ fn find<'a>(events: &'a [Value], kind: &str) -> &'a Value {
     events.iter().find(|e| e["event"] == kind).unwrap_or_else(|| panic!("no {kind} in {events:?}"))
 }
 
+/// The session that follows the recording: it is there as soon as its rate is known.
+fn chased(port: &str) -> Value {
+    loop {
+        let list = events(&client(port, &["--json", "--exec", "list"]));
+        if let Some(session) = find(&list, "sessions")["sessions"].get(0) {
+            return session.clone();
+        }
+    }
+}
+
 #[test]
 fn a_script_runs_a_session_from_start_to_end() {
     let (_server, port) = server(&[]);
@@ -53,9 +63,7 @@ fn a_script_runs_a_session_from_start_to_end() {
 #[test]
 fn the_first_part_of_an_id_is_enough_to_join() {
     let (_server, port) = server(&["--chase", RECORDING]);
-    let output = client(&port, &["--json", "--exec", "list"]);
-    let list = events(&output);
-    let session = &find(&list, "sessions")["sessions"][0];
+    let session = chased(&port);
     let id = session["session_id"].as_str().unwrap();
     assert_eq!(session["framerate"], "25");
     let output = client(&port, &["--json", "--exec", &format!("join {}; wait 1", &id[..5])]);
@@ -71,8 +79,7 @@ fn the_first_part_of_an_id_is_enough_to_join() {
 #[test]
 fn a_chased_session_drives_ltc_again() {
     let (_server, port) = server(&["--chase", RECORDING]);
-    let list = events(&client(&port, &["--json", "--exec", "list"]));
-    let id = find(&list, "sessions")["sessions"][0]["session_id"].as_str().unwrap().to_owned();
+    let id = chased(&port)["session_id"].as_str().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.wav");
     let mut feeding = Running::start(

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use camera_packet::codec::{Bounds, Checksum, Decoder, DecoderConfig, Event as Decoded, Resync};
@@ -164,6 +165,39 @@ fn failures_delay_answers_and_change_none() {
     // After a minute of quiet all is as before.
     bench.wait(Duration::from_secs(61));
     assert_eq!(auth(&mut bench, &password(b"1111")), (hex(READY), true));
+}
+
+/// As many addresses as anybody likes may fail: of the oldest it is forgotten.
+#[test]
+fn failures_from_more_addresses_than_are_remembered() {
+    let mut bench = Bench::standard();
+    let fail = |bench: &mut Bench, address: u32| {
+        let id = bench.open_from(AUTH, &format!("{}:1", Ipv4Addr::from(address)));
+        bench.bytes(id, &password(b"0000"));
+        bench.heard(id)
+    };
+    let (first, last) = (0x0a00_0000, 0x0a00_1000);
+    for _ in 0..5 {
+        fail(&mut bench, first);
+    }
+    bench.wait(Duration::from_secs(1));
+    for other in first + 1..last {
+        assert_eq!(fail(&mut bench, other), (hex(FAILED), true));
+    }
+    for _ in 0..5 {
+        assert_eq!(fail(&mut bench, last), (hex(FAILED), true));
+    }
+    assert_eq!(fail(&mut bench, last), (vec![], false), "remembered");
+    assert_eq!(fail(&mut bench, first), (hex(FAILED), true), "forgotten");
+    // What no longer matters goes first, and all of it.
+    bench.wait(Duration::from_secs(61));
+    for _ in 0..5 {
+        fail(&mut bench, first - 1);
+    }
+    for other in first..last - 1 {
+        fail(&mut bench, other);
+    }
+    assert_eq!(fail(&mut bench, first - 1), (vec![], false), "remembered beside 4095 others");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use machine::{ConnId, FileToken, Input, Instant, Machine, Opened, Output, Peer, Transport};
 use multicam_common::codec::{Reply, prefixed};
-use multicam_common::message::{CommandMessage, SchedulesOn};
+use multicam_common::message::{CommandMessage, SchedulesOn, Secret};
 use multicam_common::server::{COMMANDS, Device, Event};
 use multicam_common::{DeviceStatus, Dialect, Form, UnixTime};
 use support::{UNIX, config, entry};
@@ -116,6 +116,30 @@ fn bad_commands_get_the_words_of_the_original() {
                 }
                 None if !framed => assert!(said.text.is_empty() && said.closed == [1], "{text}: {said:?}"),
                 None => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_need_the_key_where_there_is_one() {
+    let keys = [None, Some(""), Some("wor"), Some("worD"), Some("words"), Some("word")];
+    for framed in [false, true] {
+        for key in keys {
+            let mut bench = Bench::new(Device::new(config().with_auth(Some("word".into()))));
+            bench.open(1);
+            let mut command = CommandMessage::device_status();
+            command.auth = key.map(|key| Secret(key.into()));
+            let text = command.to_text(Form::BOTH);
+            let said =
+                if framed { bench.bytes(1, &prefixed(text.as_bytes())) } else { bench.say(1, &command) };
+            let json = &said.text[0].1[if framed { 4 } else { 0 }..];
+            match Reply::parse(json).unwrap() {
+                Reply::Error(reply) => {
+                    assert_eq!(reply.message, "This device asks for a key: auth");
+                    assert_eq!((key == Some("word"), said.closed), (false, vec![1]));
+                }
+                reply => assert_eq!(key, Some("word"), "{reply:?}"),
             }
         }
     }

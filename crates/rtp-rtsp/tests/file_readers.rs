@@ -101,9 +101,13 @@ impl Hall {
         self.now = end;
     }
 
-    fn request(&mut self, conn: ConnId, text: &str) -> String {
+    fn answer(&mut self, conn: ConnId, text: &str) -> String {
         self.server.handle_input(self.now, Peer::Conn(conn), Input::Bytes(&mut BytesMut::from(text)));
-        let reply = self.said();
+        self.said()
+    }
+
+    fn request(&mut self, conn: ConnId, text: &str) -> String {
+        let reply = self.answer(conn, text);
         assert!(reply.starts_with("RTSP/1.0 200 "), "{reply}");
         reply
     }
@@ -132,6 +136,13 @@ impl Hall {
         let Reader { conn, session, .. } = reader;
         let text = format!("{method} rtsp://h/film.mjpeg RTSP/1.0\r\nCSeq: 2\r\nSession: {session}\r\n\r\n");
         self.request(*conn, &text)
+    }
+
+    /// PLAY of a range.
+    fn play(&mut self, reader: &Reader, range: &str) -> String {
+        let Reader { conn, session, .. } = reader;
+        let head = "PLAY rtsp://h/film.mjpeg RTSP/1.0\r\nCSeq: 2\r\n";
+        self.answer(*conn, &format!("{head}Session: {session}\r\nRange: {range}\r\n\r\n"))
     }
 
     fn begin(&mut self, port: u16) -> Reader {
@@ -201,4 +212,44 @@ fn one_that_pauses_goes_on_where_it_was_and_the_others_do_not_notice() {
     let sequences = (0..steady.len()).map(|n| hall.header(&two, n).sequence);
     let first = hall.header(&two, 0).sequence;
     assert!(sequences.zip(0_u16..).all(|(sequence, n)| sequence == first.wrapping_add(n)));
+}
+
+#[test]
+fn any_part_is_played() {
+    let mut hall = Hall::new();
+    let all = hall.begin(5000);
+    hall.until(4000);
+    let pictures: Vec<_> = (0..100).map(|n| payload(&hall, &all, n)).collect();
+
+    let one = hall.enter(5002);
+    let reply = hall.play(&one, "npt=1.000-2");
+    assert!(reply.contains("\r\nRange: npt=1.000-2.000\r\n"), "{reply}");
+    hall.until(7000);
+    assert_eq!(hall.got(&one).len(), 25, "it ends where it was asked to");
+    assert!((0..25).all(|n| payload(&hall, &one, n) == pictures[25 + n]));
+    // After the end it begins anew; elsewhere while it plays, too.
+    let reply = hall.tell(&one, "PLAY");
+    assert!(reply.contains("\r\nRange: npt=0.000-4.000\r\n"), "{reply}");
+    assert_eq!(payload(&hall, &one, 25), pictures[0]);
+    let reply = hall.play(&one, "npt=0:00:03.97-");
+    assert!(reply.contains("\r\nRange: npt=3.960-4.000\r\n"), "{reply}");
+    let Header { sequence, .. } = hall.header(&one, 26);
+    assert_eq!(sequence, hall.header(&one, 25).sequence.wrapping_add(1));
+    assert_eq!(payload(&hall, &one, 26), pictures[99]);
+    // Each time is its picture's, up to the next.
+    for (n, picture) in pictures.iter().enumerate() {
+        let at = hall.got(&one).len();
+        hall.play(&one, &format!("npt={}.{:03}-", n * 40 / 1000, n * 40 % 1000));
+        assert_eq!(payload(&hall, &one, at), *picture);
+        hall.play(&one, &format!("npt={}.{:03}-", (n * 40 + 39) / 1000, (n * 40 + 39) % 1000));
+        assert_eq!(payload(&hall, &one, at + 1), *picture);
+    }
+    for beyond in ["npt=4.000-", "npt=99999999999-", "npt=5-6"] {
+        assert!(hall.play(&one, beyond).starts_with("RTSP/1.0 457 "), "{beyond}");
+    }
+}
+
+/// What a packet carries behind its header.
+fn payload(hall: &Hall, reader: &Reader, number: usize) -> Vec<u8> {
+    Packet::parse(&hall.got(reader)[number]).unwrap().payload.to_vec()
 }

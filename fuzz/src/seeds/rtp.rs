@@ -97,6 +97,26 @@ fn conversations(seeds: &mut Seeds) {
         told.extend([op::LATE, 0xff, 0xff]);
         seeds.add("rtsp_server", name, told);
     }
+    // The film has 0.28 s.
+    let mut told = vec![0, op::OPEN, 0, 0];
+    bytes(&mut told, request("DESCRIBE", "film.mjpeg", 1, "").as_bytes());
+    told.extend([op::CALL, 2, 2, 0, 0, 0, 0, 0]);
+    bytes(&mut told, request("SETUP", "film.mjpeg/trackID=0", 2, udp).as_bytes());
+    let parts = [
+        "Range: npt=0.1-0.2",
+        "Range: npt=0.05-\r\nScale: 2.0",
+        "Range: npt=9-10",
+        "Scale: -1.5",
+        "Range: npt=now-",
+    ];
+    for (part, cseq) in parts.into_iter().zip(3..) {
+        bytes(&mut told, request("PLAY", "film.mjpeg", cseq, &format!("{session}{part}\r\n")).as_bytes());
+        told.extend([op::WAIT, 50, 0]);
+    }
+    bytes(&mut told, request("PAUSE", "film.mjpeg", 9, &session).as_bytes());
+    bytes(&mut told, request("PLAY", "film.mjpeg", 10, &session).as_bytes());
+    told.extend([op::WAIT, 0xff, 0xff]);
+    seeds.add("rtsp_server", "parts of a film", told);
     let sdp =
         "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n";
     let length = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n", sdp.len());

@@ -240,10 +240,10 @@ impl Server {
             Some(Range::Npt { start, end }) => (frame_at(&*clip, start), end.map(|e| frame_at(&*clip, e))),
             Some(Range::Now) | None => (resumed, None),
         };
-        let end = end.map_or(clip.frames(), |e| e.clamp(first.saturating_add(1), clip.frames()));
         if first >= clip.frames() {
             return self.reply(conn, StatusCode::INVALID_RANGE, reply.cseq);
         }
+        let end = end.map_or(clip.frames(), |e| e.clamp(first + 1, clip.frames()));
         if playing {
             self.stop_playing(key);
         }
