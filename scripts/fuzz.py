@@ -17,6 +17,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -82,7 +83,7 @@ class Account:
 def run(target, wanted, account):
     """Runs one until it has had its time; returns its name if it found something."""
     (program,) = FUZZ.glob(f"*/release/{target}")
-    entry = account.of(target, hashlib.sha256(program.read_bytes()).hexdigest()[:16])
+    entry = account.of(target, fingerprint(program))
     corpus, found = FUZZ / "corpus" / target, FUZZ / "found" / target
     for folder in corpus, found:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +99,14 @@ def run(target, wanted, account):
             return target
     print(f"{target}: nothing found in {entry['seconds']:.0f} s and {entry['inputs']} inputs", flush=True)
     return None
+
+
+def fingerprint(program):
+    """Of what a program does: it is the same where only names and lines elsewhere have changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        bare = pathlib.Path(folder) / "bare"
+        subprocess.run(["strip", "-s", "-R", ".note.gnu.build-id", "-R", ".comment", "-o", bare, program], check=True)
+        return hashlib.sha256(bare.read_bytes()).hexdigest()[:16]
 
 
 def is_finding(program, artifact):
