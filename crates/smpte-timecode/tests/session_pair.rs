@@ -297,7 +297,7 @@ fn a_day_with_losses_and_drifting_clocks() {
     let rate = Rate::FPS_29_97_DF;
     let id = stage.pinned("29.97df", "22:30:00;00");
     let (started, first) = (stage.world.now(), stage.truth(id));
-    let lossy = |ms| Link { loss_ppm: 2000, ..far(ms) };
+    let lossy = |ms| Link { loss_ppm: 2000, cut: Cut::default(), ..far(ms) };
     let clients = [(5, 50_000), (40, -50_000)]
         .map(|(ms, drift)| stage.client(ClientConfig::new(), adrift(ms, drift), lossy(ms)).0);
     for client in clients {

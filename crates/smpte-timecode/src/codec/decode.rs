@@ -5,7 +5,7 @@
 use alloc::borrow::Cow;
 use core::num::NonZeroU32;
 
-use super::json::Value;
+use super::json::{Members, Value};
 use crate::DecodeError;
 use crate::message::{
     ClientMessage, Extension, Extensions, Position, Ratio, ServerMessage, SessionSummary, StatusReport,
@@ -113,24 +113,38 @@ impl DecodeError {
     }
 }
 
-/// A JSON object whose members are looked up one by one: messages have few.
-#[derive(Clone, Copy)]
-struct Object<'a>(Value<'a>);
+/// A JSON object. As messages have few members, they are looked up among those that came first, and what else a peer
+/// sends is walked over.
+struct Object<'a> {
+    first: [(Cow<'a, str>, Value<'a>); 8],
+    more: Members<'a>,
+}
 
 impl<'a> Object<'a> {
     fn parse(text: &'a str) -> Result<Self, DecodeError> {
         match Value::parse(text)? {
-            object @ Value::Object(_) => Ok(Self(object)),
+            object @ Value::Object(_) => Ok(Self::of(object)),
             _ => Err(DecodeError::NotAnObject),
         }
     }
 
-    /// The last member of that name.
-    fn value(self, key: &str) -> Option<Value<'a>> {
-        self.0.members().filter(|(name, _)| name == key).last().map(|(_, value)| value)
+    /// Of anything else it has no members.
+    fn of(object: Value<'a>) -> Self {
+        let mut more = object.members();
+        let mut first = [const { (Cow::Borrowed(""), Value::Null) }; 8];
+        for (place, member) in first.iter_mut().zip(more.by_ref()) {
+            *place = member;
+        }
+        Self { first, more }
     }
 
-    fn string_field(self, key: &str) -> StringField<'a> {
+    /// The last member of that name.
+    fn value(&self, key: &str) -> Option<Value<'a>> {
+        let later = self.more.clone().filter(|(name, _)| name == key).last().map(|(_, value)| value);
+        later.or_else(|| self.first.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value))
+    }
+
+    fn string_field(&self, key: &str) -> StringField<'a> {
         match self.value(key) {
             None => StringField::Absent,
             Some(Value::Array(_) | Value::Object(_)) => StringField::Compound,
@@ -138,47 +152,47 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn text(self, key: &'static str) -> Result<Cow<'a, str>, DecodeError> {
+    fn text(&self, key: &'static str) -> Result<Cow<'a, str>, DecodeError> {
         self.required(key)?.text().ok_or(DecodeError::WrongKind { field: key })
     }
 
-    fn text_or_empty(self, key: &str) -> Cow<'a, str> {
+    fn text_or_empty(&self, key: &str) -> Cow<'a, str> {
         self.value(key).and_then(Value::text).unwrap_or_default()
     }
 
-    fn bool(self, key: &str) -> bool {
+    fn bool(&self, key: &str) -> bool {
         self.value(key).and_then(Value::bool).unwrap_or_default()
     }
 
-    fn integer<T: core::str::FromStr>(self, key: &'static str) -> Result<T, DecodeError> {
+    fn integer<T: core::str::FromStr>(&self, key: &'static str) -> Result<T, DecodeError> {
         self.required(key)?.integer().ok_or(DecodeError::WrongKind { field: key })
     }
 
     /// A number as it is written.
-    fn number(self, key: &'static str) -> Result<Cow<'a, str>, DecodeError> {
+    fn number(&self, key: &'static str) -> Result<Cow<'a, str>, DecodeError> {
         match self.required(key)? {
             Value::Number(digits) => Ok(Cow::Borrowed(digits)),
             _ => Err(DecodeError::WrongKind { field: key }),
         }
     }
 
-    fn required(self, key: &'static str) -> Result<Value<'a>, DecodeError> {
+    fn required(&self, key: &'static str) -> Result<Value<'a>, DecodeError> {
         self.value(key).ok_or(DecodeError::Missing { field: key })
     }
 
-    fn elements(self, key: &str) -> impl Iterator<Item = Value<'a>> {
+    fn elements(&self, key: &str) -> impl Iterator<Item = Value<'a>> {
         self.value(key).unwrap_or(Value::Null).elements()
     }
 
-    fn extensions(self) -> Extensions {
+    fn extensions(&self) -> Extensions {
         self.elements("extensions").filter_map(|name| Extension::from_name(&name.text()?)).collect()
     }
 
-    fn timecode(self, kind: TimecodeKind) -> Result<TimecodeMessage<'a>, DecodeError> {
+    fn timecode(&self, kind: TimecodeKind) -> Result<TimecodeMessage<'a>, DecodeError> {
         Ok(TimecodeMessage { kind, timecode: self.text("timecode")?, position: self.position() })
     }
 
-    fn position(self) -> Option<Position> {
+    fn position(&self) -> Option<Position> {
         let rate = self.value("rate")?.text()?;
         let (num, den) = rate.split_once('/')?;
         let term = |digits: &str| digits.parse::<NonZeroU32>().ok();
@@ -192,7 +206,7 @@ impl<'a> Object<'a> {
 }
 
 fn summary<'a>(session: Value<'a>, id: &str) -> SessionSummary<'a> {
-    let object = Object(session);
+    let object = Object::of(session);
     SessionSummary {
         session_id: object.text_or_empty(id),
         framerate: object.text_or_empty("framerate"),

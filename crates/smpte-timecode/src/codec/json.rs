@@ -36,7 +36,7 @@ impl<'a> Value<'a> {
     /// Checks that `text` is one JSON value.
     pub(crate) fn parse(text: &'a str) -> Result<Self, DecodeError> {
         let Some(deep) = first_too_deep(text.as_bytes()) else {
-            return check(text).map(Self::of);
+            return check(text).map(|text| Self::of(text.trim_matches(is_space)));
         };
         // What is wrong first in reading order counts.
         match text.get(..deep).map(check) {
@@ -47,9 +47,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Sorts text that is known to be one value.
+    /// Sorts text that is known to be one value, and nothing around it.
     fn of(text: &'a str) -> Self {
-        let text = text.trim_matches(is_space);
         match text.as_bytes().first() {
             Some(b'"') => Self::String(text),
             Some(b'[') => Self::Array(text),
@@ -95,12 +94,23 @@ impl<'a> Value<'a> {
     }
 
     /// The members of an object; none of anything else.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
-        let mut rest = match self {
-            Self::Object(text) => inner(text),
-            _ => "",
-        };
-        core::iter::from_fn(move || Some((next_value(&mut rest)?.text()?, next_value(&mut rest)?)))
+    pub(crate) fn members(self) -> Members<'a> {
+        match self {
+            Self::Object(text) => Members(inner(text)),
+            _ => Members(""),
+        }
+    }
+}
+
+/// The members of an object that are still to come.
+#[derive(Clone, Debug)]
+pub(crate) struct Members<'a>(&'a str);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Cow<'a, str>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((next_value(&mut self.0)?.text()?, next_value(&mut self.0)?))
     }
 }
 
@@ -137,38 +147,52 @@ fn first_too_deep(text: &[u8]) -> Option<usize> {
 
 /// Takes the next value off the front, with the comma or colon before it.
 fn next_value<'a>(rest: &mut &'a str) -> Option<Value<'a>> {
-    let text = rest.trim_start_matches(|c| is_space(c) || c == ',' || c == ':');
+    let between = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':');
+    let begins = rest.bytes().position(|b| !between(&b))?;
+    let text = rest.get(begins..)?;
     let (value, after) = text.split_at_checked(value_len(text.as_bytes()))?;
     *rest = after;
-    (!value.is_empty()).then(|| Value::of(value))
+    Some(Value::of(value))
 }
 
 /// Bytes of the value that `text` begins with.
 fn value_len(text: &[u8]) -> usize {
+    let len = match text.first() {
+        Some(b'"') => string_len(text),
+        Some(b'[' | b'{') => bracketed_len(text),
+        // a number or a word
+        _ => text.iter().position(|b| matches!(b, b',' | b' ' | b'\t' | b'\n' | b'\r')),
+    };
+    len.unwrap_or(text.len())
+}
+
+/// Bytes of the string that `text` begins with.
+fn string_len(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    let last = text.iter().skip(1).position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    last.map(|at| at + 2)
+}
+
+/// Bytes of the array or object that `text` begins with.
+fn bracketed_len(text: &[u8]) -> Option<usize> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let ends_after = text.iter().position(|byte| {
+    let last = text.iter().position(|byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
-            b'"' => {
-                in_string = !in_string;
-                return !in_string && depth == 0;
-            }
+            b'"' => in_string = !in_string,
             _ if in_string => {}
             b'[' | b'{' => depth += 1,
-            b']' | b'}' => {
-                depth = depth.saturating_sub(1);
-                return depth == 0;
-            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        false
+        depth == 0
     });
-    match text.first() {
-        Some(b'"' | b'[' | b'{') => ends_after.map_or(text.len(), |at| at + 1),
-        // a number or a word
-        _ => text.iter().position(|b| matches!(b, b',' | b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(text.len()),
-    }
+    last.map(|at| at + 1)
 }
 
 /// What stands between the first and the last character.
