@@ -28,17 +28,10 @@ pub struct TsClient {
 #[derive(Debug)]
 struct Link {
     conn: ConnId,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Setup-Data is due then.
-    Fresh(Instant),
-    /// It is sent.
-    Asked,
-    /// A Control Timestamp has come.
-    Told,
+    /// When Setup-Data is due; `None`: it is sent.
+    setup_due: Option<Instant>,
+    /// A Control Timestamp has come, which it may before anything was asked.
+    told: bool,
 }
 
 /// What a timeline client reports.
@@ -99,7 +92,7 @@ impl TsClient {
     /// [`UsageError::NotConnected`] before Setup-Data is sent.
     pub fn send_presentation(&mut self, timestamps: &PresentationTimestamps) -> Result<(), UsageError> {
         match &self.link {
-            Some(Link { conn, stage: Stage::Asked | Stage::Told }) => {
+            Some(Link { conn, setup_due: None, .. }) => {
                 let data = Payload::Text(timestamps.to_json().into());
                 self.out.push_back(Output::Send { to: *conn, data, keep: Keep::Always });
                 Ok(())
@@ -136,7 +129,7 @@ impl TsClient {
         if core::mem::replace(&mut self.is_available, false) {
             self.event(TsClientEvent::Unavailable);
         }
-        let told_nothing = link.stage != Stage::Told;
+        let told_nothing = !link.told;
         self.event(TsClientEvent::Disconnected { reason, told_nothing });
     }
 
@@ -150,7 +143,7 @@ impl TsClient {
             Err(error) => return self.event(TsClientEvent::Unreadable(error)),
         };
         if let Some(link) = &mut self.link {
-            link.stage = Stage::Told;
+            link.told = true;
         }
         self.event(TsClientEvent::Received(timestamp));
         let was_available = core::mem::replace(&mut self.is_available, timestamp.timeline.is_some());
@@ -186,7 +179,7 @@ impl Machine for TsClient {
         match input {
             Input::Opened(_) => {
                 self.disconnect();
-                self.link = Some(Link { conn, stage: Stage::Fresh(now + self.config.setup_delay) });
+                self.link = Some(Link { conn, setup_due: Some(now + self.config.setup_delay), told: false });
                 self.event(TsClientEvent::Connected);
                 self.handle_timeout(now);
             }
@@ -203,8 +196,8 @@ impl Machine for TsClient {
 
     fn handle_timeout(&mut self, now: Instant) {
         let Some(link) = &mut self.link else { return };
-        if matches!(link.stage, Stage::Fresh(due) if due <= now) {
-            link.stage = Stage::Asked;
+        if link.setup_due.is_some_and(|due| due <= now) {
+            link.setup_due = None;
             let data = Payload::Text(self.config.setup.to_json().into());
             self.out.push_back(Output::Send { to: link.conn, data, keep: Keep::Always });
         }
@@ -215,10 +208,7 @@ impl Machine for TsClient {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self.link.as_ref()?.stage {
-            Stage::Fresh(due) => Some(due),
-            Stage::Asked | Stage::Told => None,
-        }
+        self.link.as_ref()?.setup_due
     }
 }
 
