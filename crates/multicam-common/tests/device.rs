@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use machine::{ConnId, FileToken, Input, Instant, Machine, Opened, Output, Peer, Transport};
 use multicam_common::codec::{Reply, prefixed};
 use multicam_common::message::{CommandMessage, SchedulesOn, Secret};
-use multicam_common::server::{COMMANDS, Device, Event};
+use multicam_common::server::{COMMANDS, Device, Event, TakeId};
 use multicam_common::{DeviceStatus, Dialect, Form, UnixTime};
 use support::{UNIX, config, entry};
 
@@ -231,6 +231,15 @@ fn the_instant_is_kept_free_of_work() {
     let events = bench.say(1, &CommandMessage::stop_recording()).events;
     assert!(matches!(events[..], [Event::Started { .. }, Event::Stop { .. }]), "{events:?}");
     assert!(bench.wait(Duration::from_secs(1)).events.is_empty());
+
+    // And so does who could not record, before the next one.
+    let mut bench = Bench::new(Device::new(config()));
+    start(&mut bench);
+    bench.device.take_finished(bench.now, TakeId(1), Err("no"));
+    assert_eq!(bench.device.start_now(bench.now), Some(TakeId(2)));
+    let events = bench.said().events;
+    let started = |event: &Event, n: u64| matches!(event, Event::Started { take, .. } if take.0 == n);
+    assert!(matches!(&events[..], [a, b] if started(a, 1) && started(b, 2)), "{events:?}");
 }
 
 #[test]

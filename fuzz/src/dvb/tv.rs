@@ -124,7 +124,9 @@ pub fn tv_server(data: &[u8]) {
 /// One property becomes so large: what is beyond the limits is refused.
 fn change(tv: &mut TvServer, now: Instant, which: usize, size: usize) {
     let url = || Field::from("u".repeat(size));
-    let option = |n: usize| TimelineOption::new(SELECTORS[n % 4], 1, 1 + n as u64);
+    // Many long ones are too much altogether.
+    let longer = "s".repeat(if size < 512 { 0 } else { 300 });
+    let option = |n: usize| TimelineOption::new(format!("{}{longer}", SELECTORS[n % 4]), 1, 1 + n as u64);
     let refused = match which % 10 {
         0..=4 => size > MAX_URL,
         6 => size == 0 || size % 7 == 6,

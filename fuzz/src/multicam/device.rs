@@ -25,7 +25,7 @@ pub(crate) mod call {
     pub(crate) const NTP: u8 = 3;
     /// `connection, file`: that was deleted; 64 more: it has another hash, 128 more: the system refused.
     pub(crate) const DELETED: u8 = 4;
-    /// `file, outcome`: its upload has ended, badly unless the outcome is odd.
+    /// `file, outcome`: its upload has ended, badly unless the outcome is odd, and for a reason as long as that.
     pub(crate) const UPLOADED: u8 = 5;
     /// `file, tens of bytes`: so much of it is there.
     pub(crate) const PROGRESS: u8 = 6;
@@ -58,6 +58,7 @@ pub fn device(data: &[u8]) {
         .with_dialect(dialects[usize::from(flags >> 2 & 3)].dialect)
         .with_auth((flags & 32 != 0).then(|| "key".into()));
     config.max_connections = 4;
+    config.max_command = 1024;
     config.settle = Duration::from_millis(if flags & 64 != 0 { 5 } else { 0 });
     let mut device = Device::new(config);
     device.add_file(entry(1));
@@ -73,6 +74,10 @@ pub fn device(data: &[u8]) {
         assert!(snapshot.connections <= 4);
         assert!(snapshot.files <= 257);
         assert_eq!(snapshot.files, device.files().count());
+        let same = device.instant_of(world.now, device.time(world.now));
+        assert!(
+            same.saturating_since(world.now).max(world.now.saturating_since(same)) < Duration::from_millis(1)
+        );
         let planned = snapshot.starts_at.map(|at| (snapshot.take, at));
         assert!(planned.is_none() || planned == watch.armed.map(|(take, at)| (Some(take), at)));
     }
@@ -101,8 +106,9 @@ impl Watch {
             }
             Event::Started { take, at, target, .. } => {
                 assert!(self.last.is_none_or(|last| last < take), "{take:?} after {:?}", self.last);
-                let planned = self.armed.take().is_some_and(|(armed, due)| armed == take && due <= at);
-                assert_eq!(planned, target.is_some(), "{take:?}");
+                let armed = self.armed.take();
+                assert!(armed.is_none_or(|(_, due)| due <= at), "{take:?} before its instant");
+                assert_eq!(armed.map(|(armed, _)| armed), target.map(|_| take));
                 self.last = Some(take);
                 self.running = Some(take);
             }
@@ -136,7 +142,8 @@ impl Watch {
                 device.deleted(now, ConnId((first & 63).into()), &name_of(second), outcome_of(first >> 6));
             }
             call::UPLOADED => {
-                let outcome = if second & 1 == 0 { Err("no") } else { Ok(()) };
+                let why = "no ".repeat(1 + usize::from(second / 2));
+                let outcome = if second & 1 == 0 { Err(&*why) } else { Ok(()) };
                 device.upload_done(&name_of(first), outcome);
             }
             call::PROGRESS => device.upload_progress(&name_of(first), u64::from(second) * 10, 9),

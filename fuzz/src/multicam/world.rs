@@ -40,8 +40,10 @@ pub(crate) mod op {
     pub(crate) const TEXT: u8 = 9;
     /// All files that are on their way have been sent.
     pub(crate) const SENT: u8 = 10;
+    /// `milliseconds (2)`: time passes, woken once at the end.
+    pub(crate) const LATE: u8 = 11;
     /// How many there are.
-    pub(super) const COUNT: u8 = 11;
+    pub(super) const COUNT: u8 = 12;
 }
 
 /// Time and connections around a machine.
@@ -138,6 +140,11 @@ impl World {
                 if let Some(conn) = self.conn(input) {
                     machine.handle_input(self.now, Peer::Conn(conn), Told::Text("{}"));
                 }
+            }
+            op::LATE => {
+                self.now = self.now + Duration::from_millis(input.u16().into());
+                machine.handle_timeout(self.now);
+                assert!(machine.poll_timeout().is_none_or(|next| next > self.now), "it does not move on");
             }
             _ => {
                 for (conn, file) in std::mem::take(&mut self.files) {

@@ -72,6 +72,9 @@ fn add_wall_clocks(seeds: &mut Seeds) {
             seeds.add("dvb_wc_client", &name, [&config[..], &good().repeat(20), &jump].concat());
         }
     }
+    // Every 40 ms, and nobody answers.
+    let often = [&[0, 0x5a, 0x62, 2][..], &step(0, 0, 0)[4..]].concat().repeat(60);
+    seeds.add("dvb_wc_client", "asked too often", [&[0, 19, 40, 0], &often[..]].concat());
     let late = |kind: u8| [0, 0, 0, 0].iter().chain(&step(kind, 0, ANSWERS | TRUE)[4..]).copied().collect();
     let stories: [(&str, Vec<Vec<u8>>); 8] = [
         ("nobody answers", vec![step(0, 0, 0); 40]),
@@ -138,10 +141,11 @@ fn add_clients(seeds: &mut Seeds) {
 /// What programs do with a television, and what its clients make of it.
 fn add_television(seeds: &mut Seeds) {
     use tv_op::{ADD, BINARY, CLOSE, DOOR, DROPPED, OPEN, PLACE, PROPERTY, PUSH, REMOVE, STATE, STREAM};
-    let come = [tv(0, OPEN, &[]), tv(1, OPEN, &[]), tv(2, OPEN, &[]), tv_text(1, SETUP)].concat();
     let running = [&[3, 128, 1][..], &[9; 16]].concat();
     let backwards = [&[3, 0, 0xfe][..], &[9; 16]].concat();
     let size = |number: u8, size: u16| tv(number, PROPERTY, &size.to_le_bytes());
+    // There is content, and a client of each kind.
+    let come = [size(0, 3), tv(0, OPEN, &[]), tv(1, OPEN, &[]), tv(2, OPEN, &[]), tv_text(1, SETUP)].concat();
     let all = |sizes: &[u16]| -> Vec<u8> {
         (0..10).flat_map(|number| sizes.iter().flat_map(move |n| size(number, *n))).collect()
     };
@@ -162,6 +166,7 @@ fn add_television(seeds: &mut Seeds) {
     let stories: Vec<(&str, Vec<Vec<u8>>)> = vec![
         ("properties", vec![all(&[0, 3, 40]), all(&[6, 255, 300])]),
         ("too large", vec![all(&[2048, 2049]), all(&[0xffff, 511])]),
+        ("too much altogether", vec![size(8, 768), size(8, 612)]),
         ("pushed", vec![size(0, 5), tv(0, PUSH, &[]), tv(1, PUSH, &[]), size(8, 3), tv(0, PUSH, &[])]),
         (
             "left out",

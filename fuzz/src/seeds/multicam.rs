@@ -87,6 +87,11 @@ fn add_devices(seeds: &mut Seeds) {
     let uploads = r#""UPLOAD_STATUS""#;
     let time_port = r#""HEARTBEAT", "timePort": 8123"#;
     let stories: Vec<(&str, Vec<Vec<u8>>)> = vec![
+        ("another's time", vec![said(time_port), said(r#""HEARTBEAT", "timePort": 8124"#), answer(3, 0)]),
+        (
+            "woken late",
+            vec![said(planned), vec![op::LATE, 0, 9], call(STOP, 0, 0), vec![op::LATE, 0xff, 0xff]],
+        ),
         (
             "a take",
             vec![
@@ -224,7 +229,8 @@ fn add_devices(seeds: &mut Seeds) {
         (
             "uploads fail",
             (0..20)
-                .flat_map(|n| [call(ADD, n, 1), said(&upload(n)), call(UPLOADED, n, 0)])
+                .flat_map(|n| [call(ADD, n, 1), said(&upload(n)), call(UPLOADED, n, 254)])
+                .chain((0..6).map(|n| said(&upload(n))))
                 .chain([said(status)])
                 .collect(),
         ),
@@ -378,6 +384,17 @@ fn add_controllers(seeds: &mut Seeds) {
     };
     let none = r#", "isRecording": false"#;
     let stories: Vec<(&str, Vec<Vec<u8>>)> = vec![
+        (
+            "woken late",
+            vec![
+                call(STATUS, 0, 0),
+                open.clone(),
+                vec![op::LATE, 0xff, 0xff],
+                call(START, 0, 99),
+                open.clone(),
+                status(""),
+            ],
+        ),
         ("split", vec![call(STATUS, 0, 0), call(BEAT, 0, 0), open.clone(), split.clone(), split, status("")]),
         ("nothing to stop", vec![call(STOP, 0, 0), open.clone(), status(none)]),
         ("lost its camera", vec![call(STOP, 0, 0), open.clone(), failed.clone(), stopped]),

@@ -260,6 +260,8 @@ impl Device {
         if !current {
             return;
         }
+        // It may have ended while its start was still to be told.
+        self.say_started();
         self.recording.state = if reply.is_ok() { State::Idle } else { State::Failed };
         let waiting: Vec<_> = self.conns.waiting(|b| matches!(b, Busy::Stopping { .. })).collect();
         for (conn, busy) in waiting {
