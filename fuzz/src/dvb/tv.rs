@@ -141,7 +141,8 @@ fn change(tv: &mut TvServer, now: Instant, which: usize, size: usize) {
             3 => cii.ts_url = url(),
             4 => cii.te_url = url(),
             5 => {
-                let status = if size % 2 == 0 { ContentIdStatus::Final } else { ContentIdStatus::Partial };
+                let status =
+                    if size.is_multiple_of(2) { ContentIdStatus::Final } else { ContentIdStatus::Partial };
                 cii.content_id_status = status.into();
             }
             6 => {
