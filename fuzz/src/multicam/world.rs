@@ -64,7 +64,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new<M: Machine>(machine: &mut M, service: Service) -> Self {
-        let now = Instant::from_nanos(1_000_000_000);
+        let now = Instant::from_nanos(BEGUN.unsigned_abs());
         machine.handle_wall_clock(now, WALL);
         let (open, asked) = (BTreeMap::new(), VecDeque::new());
         Self { now, service, slow_files: false, next: 1, open, files: Vec::new(), asked }
@@ -176,7 +176,7 @@ impl World {
             self.now = self.now + Duration::from_millis(10);
         }
         let local = i64::try_from(self.now.as_nanos()).expect("it is early");
-        let time = UnixTime::from_nanos(WALL + local + i64::from(ahead) * 1_000_000);
+        let time = UnixTime::from_nanos(WALL + local - BEGUN + i64::from(ahead) * 1_000_000);
         let data = &respond(&question, time, time).expect("a question");
         let received = Stamp::clock(self.now);
         machine.handle_input(self.now, Peer::Udp(peer), Told::Datagram { data, received });
@@ -215,5 +215,7 @@ impl World {
 
 /// All files are as long as this.
 pub(super) const FILE_SIZE: u64 = 1000;
-/// The wall clock when a world begins.
+/// The local time at which a world begins.
+const BEGUN: i64 = 1_000_000_000;
+/// The wall clock then.
 const WALL: i64 = 1_729_000_000_000_000_000;

@@ -385,6 +385,17 @@ fn add_controllers(seeds: &mut Seeds) {
     let none = r#", "isRecording": false"#;
     let stories: Vec<(&str, Vec<Vec<u8>>)> = vec![
         (
+            "records no longer",
+            vec![
+                call(STATUS, 0, 0),
+                open.clone(),
+                said(r#"{"status": "recording"}"#),
+                call(BEAT, 0, 0),
+                open.clone(),
+                said(r#"{"status": "command_received", "isRecording": false}"#),
+            ],
+        ),
+        (
             "woken late",
             vec![
                 call(STATUS, 0, 0),
