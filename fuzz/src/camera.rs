@@ -78,14 +78,35 @@ fn decoded<'a>(
     (events, format!("{:?}", decoder.stats()), decoder.held())
 }
 
-/// `flags, operations`: a server to which anything happens. The flags choose the access mode (2 bits), a custom clamp and
-/// missing checksums; with all bits set it knows the password and offers SCRAM, else the program is asked.
+/// `flags, operations`: a server to which anything happens. The flags choose the access mode (2 bits), missing checksums
+/// (4), what follows a bad frame (8), and whether the server knows the password and offers SCRAM (16) or the program is asked.
 pub fn server(data: &[u8]) {
     let mut input = Input::new(data);
-    let flags = input.byte();
+    let server = served(input.byte());
+    let call =
+        |server: &mut Server, now: Instant, what: u8, bytes: [u8; 6], asked: &mut Vec<ConnId>| match what % 4
+        {
+            0 => drop(server.apply_settings(SettingsBlock(bytes))),
+            1 => server.settings_live(u32::from(bytes[0])),
+            2 => server.set_value(bytes[0]),
+            _ => {
+                if let Some(conn) = asked.pop() {
+                    server.verified(now, conn, bytes[0] & 1 == 1);
+                }
+            }
+        };
+    let event = |event: &server::Event| match event {
+        server::Event::VerifyPassword { conn, .. } => Some(*conn),
+        _ => None,
+    };
+    STAGE.run(server, &mut input, call, event);
+}
+
+/// A server for these flags. Its password is `1111`.
+pub(crate) fn served(flags: u8) -> Server {
     let mut config = ServerConfig::new([3; 32]).with_source(ValueSource::Counter).with_max_clients(4);
     config.scram_iterations = camera_packet::scram::MIN_ITERATIONS;
-    if flags != 0xff {
+    if flags & 16 == 0 {
         config = config.with_external_password();
     }
     config =
@@ -96,22 +117,7 @@ pub fn server(data: &[u8]) {
     if flags & 8 != 0 {
         config = config.with_resync(Resync::Rescan);
     }
-    let call =
-        |server: &mut Server, _: Instant, what: u8, bytes: [u8; 6], asked: &mut Vec<ConnId>| match what % 4 {
-            0 => drop(server.apply_settings(SettingsBlock(bytes))),
-            1 => server.settings_live(u32::from(bytes[0])),
-            2 => server.set_value(bytes[0]),
-            _ => {
-                if let Some(conn) = asked.pop() {
-                    server.verified(Instant::from_nanos(0), conn, bytes[0] & 1 == 1);
-                }
-            }
-        };
-    let event = |event: &server::Event| match event {
-        server::Event::VerifyPassword { conn, .. } => Some(*conn),
-        _ => None,
-    };
-    STAGE.run(Server::new(config), &mut input, call, event);
+    Server::new(config)
 }
 
 /// `flags, operations`: a client to which anything happens. The flags choose the dialect (3 bits), the original's manner,

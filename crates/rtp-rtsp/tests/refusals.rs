@@ -203,6 +203,31 @@ fn what_is_wrong_within_a_session() {
     assert_eq!(talk.say(conn, &text).status(), 200);
 }
 
+/// A publisher that announces anew keeps its connection; another loses it to who comes after.
+#[test]
+fn a_publisher_takes_over_from_itself_and_from_others() {
+    let mut talk = Talk::new(|_| {});
+    let publish = |talk: &mut Talk, conn| {
+        assert_eq!(talk.say(conn, &announce("pub", "application/sdp", SDP)).status(), 200);
+        let said = talk.say(conn, &setup("pub/trackID=0", "RTP/AVP/TCP;interleaved=0-1;mode=record"));
+        let session = said.text.lines().find_map(|l| l.strip_prefix("Session: ")).expect("a session");
+        let session = session.split(';').next().unwrap().to_owned();
+        let said = talk.say(conn, &request("RECORD", "pub", &format!("Session: {session}\r\n")));
+        assert_eq!((said.status(), said.closed), (200, false));
+        session
+    };
+    let conn = talk.open(RTSP);
+    let first = publish(&mut talk, conn);
+    let second = publish(&mut talk, conn);
+    assert_ne!(first, second);
+    let text = request("RECORD", "pub", &format!("Session: {first}\r\n"));
+    assert_eq!(talk.say(conn, &text).status(), 454, "the first is over");
+    let other = talk.open(RTSP);
+    publish(&mut talk, other);
+    let text = request("RECORD", "pub", &format!("Session: {second}\r\n"));
+    assert_eq!(talk.say(conn, &text).text, "", "its connection is closed");
+}
+
 #[test]
 fn a_full_server_says_so_in_both_dialects() {
     let mut talk = Talk::new(|config| config.max_sessions = 1);

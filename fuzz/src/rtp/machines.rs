@@ -32,40 +32,42 @@ const LIMITS: Limits = Limits { max_head: 2048, max_body: 2048 };
 pub fn server(data: &[u8]) {
     let mut input = Input::new(data);
     let server = served(input.byte());
-    let call = |server: &mut Server, now: Instant, what: u8, bytes: [u8; 6], asked: &mut Vec<String>| {
-        let mount = MountId(u32::from(bytes[0] % 4));
-        match what % 6 {
-            0 | 1 => {
-                let picture = Bytes::from_static(PICTURE);
-                let _ = server.push(now, mount, 0, &frame(bytes[1].into()), Some(&picture));
-            }
-            2 => {
-                let clip = match bytes[0] % 4 {
-                    0 => Err(FileRefusal::Missing),
-                    1 => Err(FileRefusal::Unsupported),
-                    _ => Ok(Arc::new(Film) as Arc<dyn Clip>),
-                };
-                if let Some(path) = asked.pop() {
-                    server.offer_file(now, &path, clip);
-                }
-            }
-            3 => {
-                let _ = server.remove(now, mount);
-                let _ = server.add_live("cam", "Camera", media());
-            }
-            4 => server.set_udp((bytes[0] & 1 == 0).then_some(UDP)),
-            _ => {
-                let _ = server.describe_anew(mount, 0, Media::jpeg(128, 64, (25, 1)));
-                assert!(server.sessions() <= 8 && server.mounts().count() <= 1 + 3 + 2);
-                assert!(server.mounts().all(|m| server.readers(now, m.id).count() == m.readers));
-            }
-        }
-    };
     let asks = |event: &Event| match event {
         Event::FileWanted { path } => Some(path.clone()),
         _ => None,
     };
     STAGE.run(server, &mut input, call, asks);
+}
+
+/// What a program may do to a server. `asked`: the files that it was asked for.
+pub(crate) fn call(server: &mut Server, now: Instant, what: u8, bytes: [u8; 6], asked: &mut Vec<String>) {
+    let mount = MountId(u32::from(bytes[0] % 4));
+    match what % 6 {
+        0 | 1 => {
+            let picture = Bytes::from_static(PICTURE);
+            let _ = server.push(now, mount, 0, &frame(bytes[1].into()), Some(&picture));
+        }
+        2 => {
+            let clip = match bytes[0] % 4 {
+                0 => Err(FileRefusal::Missing),
+                1 => Err(FileRefusal::Unsupported),
+                _ => Ok(Arc::new(Film) as Arc<dyn Clip>),
+            };
+            if let Some(path) = asked.pop() {
+                server.offer_file(now, &path, clip);
+            }
+        }
+        3 => {
+            let _ = server.remove(now, mount);
+            let _ = server.add_live("cam", "Camera", media());
+        }
+        4 => server.set_udp((bytes[0] & 1 == 0).then_some(UDP)),
+        _ => {
+            let _ = server.describe_anew(mount, 0, Media::jpeg(128, 64, (25, 1)));
+            assert!(server.sessions() <= 8 && server.mounts().count() <= 1 + 3 + 2);
+            assert!(server.mounts().all(|m| server.readers(now, m.id).count() == m.readers));
+        }
+    }
 }
 
 /// A server for these flags, with one mount.

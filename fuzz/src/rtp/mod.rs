@@ -10,7 +10,7 @@ mod payloads;
 mod streams;
 
 pub use files::{annex_b, mjpeg};
-pub(crate) use machines::served;
+pub(crate) use machines::{call, served};
 pub use machines::{client, server};
 pub use messages::{headers, sdp, stream};
 pub use packets::{packet, rtcp};

@@ -1,5 +1,13 @@
 //! Seeds of the camera protocol.
 
+use bytes::BytesMut;
+use camera_packet::extension::{ExtendedSettings, Subscribe};
+use camera_packet::message::{Message, ScramStep};
+use camera_packet::scram::{ScramClient, USER};
+use camera_packet::secret::{Secret, Token};
+use camera_packet::server::AUTH;
+use camera_packet::settings::SettingsBlock;
+use machine::{ConnId, Input, Instant, Machine, Opened, Output, Peer, Transport};
 use serde_json::Value;
 
 use super::{Seeds, vectors};
@@ -47,6 +55,89 @@ pub(super) fn add(seeds: &mut Seeds) {
         seeds.add("camera_server", text(&v, "name"), server);
         seeds.add("camera_client", text(&v, "name"), client);
     }
+    logins(seeds);
+}
+
+/// Logins by each way, and what they open.
+fn logins(seeds: &mut Seeds) {
+    let password = |word: &[u8]| frame(&Message::Password(Secret(word)));
+    for access in [1, 2] {
+        // Right at once; right after five wrong ones, when answers wait.
+        let mut told = vec![16 | access, op::OPEN, 1, 0];
+        let mut query = said(0, &frame(&Message::SettingsQuery));
+        told.extend(&query);
+        for word in [b"1111", b"0000", b"0000", b"0000", b"0000", b"0000", b"0000", b"1111"] {
+            told.extend([op::OPEN, 2, 0]);
+            // of the two that are open the second
+            told.extend(said(1, &password(word)));
+        }
+        query[1] = 0;
+        told.extend(query);
+        told.extend([op::WAIT, 0xff, 0x0f, op::OPEN, 0, 0, op::WAIT, 0xff, 0xff]);
+        seeds.add("camera_server", "passwords", told);
+    }
+    let (mut told, token) = scram();
+    let attach = frame(&Message::Attach(token));
+    let wrong = frame(&Message::Attach(Token([7; 16])));
+    // Telemetry and settings with the token, twice the same, once another; the last goes.
+    for (door, token) in [(0, &attach), (1, &attach), (1, &wrong)] {
+        told.extend([op::OPEN, door, 0]);
+        told.extend(said(door, token));
+        told.extend(said(door, token));
+    }
+    told.extend([op::WAIT, 0xff, 0x0f, op::CLOSE, 0, op::CLOSE, 0, op::WAIT, 0xff, 0xff]);
+    seeds.add("camera_server", "scram and a token", told);
+    let extended = ExtendedSettings::from_block(SettingsBlock::DEFAULT, 1, 2);
+    let mut told = vec![0, op::OPEN, 1, 0, op::OPEN, 0, 0];
+    for message in [Message::ExtendedQuery, Message::ExtendedUpdate(extended), Message::SettingsQuery] {
+        told.extend(said(0, &frame(&message)));
+        told.extend([op::CALL, 1, 1, 0, 0, 0, 0, 0]);
+    }
+    told.extend(said(1, &frame(&Message::Subscribe(Subscribe { rate_hz: 100, fields: 1 }))));
+    told.extend([op::WAIT, 0, 1]);
+    told.extend(said(1, &frame(&Message::Subscribe(Subscribe { rate_hz: 0, fields: 0 }))));
+    told.extend([op::WAIT, 0, 1]);
+    seeds.add("camera_server", "our extensions", told);
+}
+
+/// A login with SCRAM to a server of the target where tokens are needed, and the token that it gives.
+fn scram() -> (Vec<u8>, Token) {
+    let flags = 16 | 2;
+    let now = Instant::from_nanos(1_000_000_000);
+    let mut server = crate::camera::served(flags);
+    server.handle_wall_clock(now, 1_735_689_600_000_000_000);
+    let (local, remote) = (([127, 0, 0, 1], 5000).into(), ([127, 0, 0, 0], 40_000).into());
+    let opened = Opened { service: AUTH, local, remote, transport: Transport::Stream };
+    server.handle_input(now, Peer::Conn(ConnId(1)), Input::Opened(opened));
+    let mut told = vec![flags, op::OPEN, 2, 0];
+    let mut ask = |step, text: &str| {
+        let bytes = frame(&Message::Scram(step, text.as_bytes()));
+        told.extend(said(0, &bytes));
+        server.handle_input(now, Peer::Conn(ConnId(1)), Input::Bytes(&mut BytesMut::from(&bytes[..])));
+        let sent = std::iter::from_fn(|| server.poll_output()).find_map(|output| match output {
+            Output::Send { data, .. } => Some(data.as_bytes().to_vec()),
+            _ => None,
+        });
+        sent.expect("an answer")
+    };
+    let mut client = ScramClient::new(USER, b"1111", "abc");
+    let first = ask(ScramStep::ClientFirst, &client.first());
+    let proof = client.answer(&first[6..first.len() - 1]).expect("a challenge");
+    let last = ask(ScramStep::ClientFinal, &proof);
+    let token = client.finish(&last[6..last.len() - 1]).expect("a signature").expect("a token");
+    (told, token)
+}
+
+fn frame(message: &Message<'_>) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    message.encode(&mut out).expect("a short message");
+    out.to_vec()
+}
+
+/// Said on one of the connections.
+fn said(conn: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("a short message").to_le_bytes();
+    [&[op::BYTES, conn][..], &length, bytes].concat()
 }
 
 fn text<'a>(vector: &'a Value, key: &str) -> &'a str {

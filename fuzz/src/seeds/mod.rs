@@ -6,6 +6,7 @@ mod cluster;
 mod dvb;
 mod multicam;
 mod rtp;
+mod rtsp;
 mod smpte;
 mod wav;
 

@@ -120,7 +120,7 @@ impl Server {
         let Some(tracks) = tracks.filter(|t| !t.is_empty()) else {
             return self.reply(conn, StatusCode::UNSUPPORTED_MEDIA, cseq);
         };
-        match self.prepare_mount(now, &target.path, &sdp.name, tracks) {
+        match self.prepare_mount(now, conn, &target.path, &sdp.name, tracks) {
             Ok(mount) => {
                 if let Some(c) = self.conns.get_mut(&conn) {
                     c.announced = Some(Announced { path: target.path, mount });
@@ -135,6 +135,7 @@ impl Server {
     fn prepare_mount(
         &mut self,
         now: Instant,
+        conn: ConnId,
         path: &str,
         title: &str,
         tracks: Vec<Track>,
@@ -146,12 +147,8 @@ impl Server {
             }
             // The newcomer takes over: a publisher that was cut off comes back before its connection is known to be
             // dead.
-            if let Some(before) = mount.publisher
-                && let Some(session) = self.sessions.get(&before)
-            {
-                let conn = session.conn;
-                self.end_session(now, before);
-                self.close(conn);
+            if let Some(before) = mount.publisher {
+                self.supersede(now, before, conn);
             }
             let Some(mount) = self.mounts.get_mut(&id) else { return Err(StatusCode::INTERNAL_ERROR) };
             if mount.takes(&tracks) {
@@ -186,6 +183,15 @@ impl Server {
         Ok(id)
     }
 
+    /// Ends a publisher's session for another of `conn`, and its connection if that is not the same.
+    fn supersede(&mut self, now: Instant, before: SessionKey, conn: ConnId) {
+        let Some(other) = self.sessions.get(&before).map(|s| s.conn) else { return };
+        self.end_session(now, before);
+        if other != conn {
+            self.close(other);
+        }
+    }
+
     /// The mount at this path that the connection has announced.
     pub(super) fn announced(&self, conn: ConnId, path: &str) -> Option<MountId> {
         let announced = self.conns.get(&conn)?.announced.as_ref().filter(|a| a.path == path)?;
@@ -210,11 +216,8 @@ impl Server {
         }
         let again = mount.tracks.iter().any(|t| t.last.is_some());
         let path = mount.path.clone();
-        if let Some(before) = before.filter(|b| *b != key)
-            && let Some(other) = self.sessions.get(&before).map(|s| s.conn)
-        {
-            self.end_session(now, before);
-            self.close(other);
+        if let Some(before) = before.filter(|b| *b != key) {
+            self.supersede(now, before, conn);
         }
         let reply = self.writer(StatusCode::OK, cseq).header("Session", self.session_header(key));
         self.send(conn, reply.finish());
