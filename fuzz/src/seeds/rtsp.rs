@@ -1,5 +1,7 @@
 //! Seeds of the RTSP machines: whole conversations, one message in each operation.
 
+use std::time::Duration;
+
 use machine::{ConnId, Input, Instant, Machine, Opened, Output, Peer, Service, Transport};
 use rtp_rtsp::auth::{Credentials, answer};
 use rtp_rtsp::rtsp::headers::Challenge;
@@ -21,6 +23,8 @@ const H264: &str = "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\nm=video 0 R
 pub(super) fn conversations(seeds: &mut Seeds) {
     readers(seeds);
     parts_of_a_film(seeds);
+    sessions(seeds);
+    labs(seeds);
     publishers(seeds);
     credentials(seeds);
     clients(seeds);
@@ -43,7 +47,7 @@ fn readers(seeds: &mut Seeds) {
         talk.told.extend([op::DROPPED, 0]);
         talk.told.extend([op::DATAGRAM, 1, 0x89, 0x13, 8, 0, 0x80, 0xc9, 0, 1, 0, 0, 0, 7]);
         talk.call(picture);
-        talk.told.extend([op::WAIT, 200, 0]);
+        talk.wait(200);
         talk.ask("PAUSE", target, "");
         talk.call([5, 0, 0, 0, 0, 0, 0]);
         talk.ask("TEARDOWN", target, "");
@@ -68,12 +72,48 @@ fn parts_of_a_film(seeds: &mut Seeds) {
             "Range: npt=now-\r\n",
         ] {
             talk.ask("PLAY", "film.mjpeg", part);
-            talk.told.extend([op::WAIT, 50, 0]);
+            talk.wait(50);
         }
         talk.ask("PAUSE", "film.mjpeg", "");
         talk.ask("PLAY", "film.mjpeg", "");
-        talk.told.extend([op::WAIT, 0xff, 0xff]);
+        talk.wait(0xffff);
         seeds.add("rtsp_server", name, talk.told);
+    }
+}
+
+/// What else can be asked for within a session and beside it.
+fn sessions(seeds: &mut Seeds) {
+    let mut talk = Talk::new(0);
+    talk.ask("OPTIONS", "cam", "");
+    talk.ask("PLAY", "cam", "Require: wings\r\n");
+    talk.ask("SETUP", "cam/trackID=0", TCP);
+    talk.ask("SETUP", "cam/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=2-3\r\n");
+    talk.ask("OPTIONS", "cam", "");
+    talk.say("GET_PARAMETER", "cam", "Content-Length: 3\r\n", "fps");
+    talk.ask("SET_PARAMETER", "cam", "");
+    // Nobody pushes a picture: the reply comes without one.
+    talk.ask("PLAY", "cam", "");
+    talk.wait(2000);
+    talk.ask("PLAY", "cam", "Range: npt=now-\r\n");
+    talk.ask("SETUP", "cam/trackID=0", UDP);
+    talk.ask("RECORD", "cam", "");
+    talk.wait(60_000);
+    talk.wait(60_000);
+    seeds.add("rtsp_server", "a session", talk.told);
+}
+
+/// Clients of the classroom, whose requests are over when nothing more comes.
+fn labs(seeds: &mut Seeds) {
+    for (target, flags) in [("film.mjpeg", 0), ("film.mjpeg", 8), ("film.mjpeg", 16), ("cam", 4)] {
+        let mut talk = Talk::new(flags);
+        talk.lab(&format!("SETUP {target} RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000"));
+        talk.call([2, 2, 0, 0, 0, 0, 0]);
+        for (method, cseq) in [("PLAY", 2), ("DESCRIBE", 3), ("PAUSE", 4), ("PLAY", 5), ("TEARDOWN", 6)] {
+            talk.lab(&format!("{method} {target} RTSP/1.0\nCSeq: {cseq}\n{}", talk.session.trim_end()));
+            talk.call([0, 0, 1, 0, 0, 0, 0]);
+            talk.wait(100);
+        }
+        seeds.add("rtsp_server", "lab", talk.told);
     }
 }
 
@@ -102,7 +142,7 @@ fn publishers(seeds: &mut Seeds) {
                 talk.told.extend(length.to_le_bytes());
                 talk.told.extend(packet);
             }
-            talk.told.extend([op::WAIT, 40, 0]);
+            talk.wait(40);
         }
         // a reader, the publisher once more, and its end
         talk.told.extend([op::OPEN, 0, 0]);
@@ -243,20 +283,20 @@ struct Talk {
     session: String,
     challenges: Vec<String>,
     asked: Vec<String>,
+    now: Instant,
 }
-
-/// When the target's time begins; here none passes.
-const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 impl Talk {
     fn new(flags: u8) -> Self {
         let mut server = served(flags);
-        server.handle_wall_clock(NOW, 1_735_689_600_000_000_000);
+        // as the target begins
+        let now = Instant::from_nanos(1_000_000_000);
+        server.handle_wall_clock(now, 1_735_689_600_000_000_000);
         let (local, remote) = (([127, 0, 0, 1], 5000).into(), ([127, 0, 0, 0], 40_000).into());
         let opened = Opened { service: Service(0), local, remote, transport: Transport::Stream };
-        server.handle_input(NOW, Peer::Conn(ConnId(1)), Input::Opened(opened));
+        server.handle_input(now, Peer::Conn(ConnId(1)), Input::Opened(opened));
         let told = vec![flags, op::OPEN, 0, 0];
-        Self { server, told, cseq: 0, session: String::new(), challenges: Vec::new(), asked: Vec::new() }
+        Self { server, told, cseq: 0, session: String::new(), challenges: Vec::new(), asked: Vec::new(), now }
     }
 
     /// A request without a body.
@@ -269,10 +309,32 @@ impl Talk {
         let Self { cseq, session, .. } = self;
         let text =
             format!("{method} rtsp://h/{target} RTSP/1.0\r\nCSeq: {cseq}\r\n{session}{more}\r\n{body}");
+        self.send(&text);
+    }
+
+    /// A request of the classroom.
+    fn lab(&mut self, text: &str) {
+        self.send(text);
+        self.wait(20);
+    }
+
+    fn send(&mut self, text: &str) {
         bytes(&mut self.told, text.as_bytes());
         let mut text = bytes::BytesMut::from(text.as_bytes());
-        self.server.handle_input(NOW, Peer::Conn(ConnId(1)), Input::Bytes(&mut text));
+        self.server.handle_input(self.now, Peer::Conn(ConnId(1)), Input::Bytes(&mut text));
         self.heed();
+    }
+
+    fn wait(&mut self, ms: u16) {
+        self.told.push(op::WAIT);
+        self.told.extend(ms.to_le_bytes());
+        let until = self.now + Duration::from_millis(ms.into());
+        while let Some(at) = self.server.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.server.handle_timeout(self.now);
+            self.heed();
+        }
+        self.now = until;
     }
 
     /// What the program does.
@@ -280,7 +342,7 @@ impl Talk {
         self.told.push(op::CALL);
         self.told.extend(how);
         let [what, bytes @ ..] = how;
-        call(&mut self.server, NOW, what, bytes, &mut self.asked);
+        call(&mut self.server, self.now, what, bytes, &mut self.asked);
         self.heed();
     }
 
