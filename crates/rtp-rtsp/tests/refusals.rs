@@ -83,7 +83,7 @@ impl Talk {
                 _ => {}
             }
         }
-        Said { text: String::from_utf8(text).unwrap(), closed }
+        Said { text: String::from_utf8_lossy(&text).into_owned(), closed }
     }
 
     fn say(&mut self, conn: ConnId, text: &str) -> Said {
@@ -226,6 +226,19 @@ fn a_publisher_takes_over_from_itself_and_from_others() {
     publish(&mut talk, other);
     let text = request("RECORD", "pub", &format!("Session: {second}\r\n"));
     assert_eq!(talk.say(conn, &text).text, "", "its connection is closed");
+}
+
+/// One that reads what it publishes goes with the readers of what it publishes no longer; nothing is said after that.
+#[test]
+fn a_publisher_that_reads_itself_and_announces_something_else() {
+    let mut talk = Talk::new(|_| {});
+    let conn = talk.open(RTSP);
+    assert_eq!(talk.say(conn, &announce("pub", "application/sdp", SDP)).status(), 200);
+    assert_eq!(talk.say(conn, &setup("pub/trackID=0", TCP)).status(), 200);
+    let other = SDP.replace("AVP 26", "AVP 96\r\na=rtpmap:96 H264/90000");
+    let said = talk.say(conn, &announce("pub", "application/sdp", &other));
+    // a BYE, and no reply
+    assert!(said.closed && said.text.starts_with('$') && !said.text.contains("RTSP/"), "{:?}", said.text);
 }
 
 #[test]

@@ -310,7 +310,11 @@ impl Server {
         self.out.push_back(Output::Event(event));
     }
 
+    /// Says something to a connection, unless its end has been said.
     fn send(&mut self, to: ConnId, data: Bytes) {
+        if self.conns.get(&to).is_none_or(|c| c.closing) {
+            return;
+        }
         self.out.push_back(Output::Send { to, data: Payload::Bytes(data), keep: Keep::Always });
     }
 
