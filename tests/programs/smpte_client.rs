@@ -1,8 +1,9 @@
 //! `smpte-client` and `smpte-server --chase`, as processes: scripts, feeds, bad input.
 
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
-use e2e::{Running, in_time, program};
+use e2e::{PATIENCE, Running, in_time, program};
 use serde_json::Value;
 
 /// Twenty seconds of LTC at 25 frames a second from 10:00:00:00 on.
@@ -30,11 +31,13 @@ fn find<'a>(events: &'a [Value], kind: &str) -> &'a Value {
 
 /// The session that follows the recording: it is there as soon as its rate is known.
 fn chased(port: &str) -> Value {
+    let end = Instant::now() + PATIENCE;
     loop {
         let list = events(&client(port, &["--json", "--exec", "list"]));
         if let Some(session) = find(&list, "sessions")["sessions"].get(0) {
             return session.clone();
         }
+        assert!(Instant::now() < end, "no session: {list:?}");
     }
 }
 

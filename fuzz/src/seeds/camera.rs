@@ -10,7 +10,7 @@ use camera_packet::settings::SettingsBlock;
 use machine::{ConnId, Input, Instant, Machine, Opened, Output, Peer, Transport};
 use serde_json::Value;
 
-use super::{Seeds, vectors};
+use super::{Seeds, said, vectors};
 use crate::stage::op;
 
 pub(super) fn add(seeds: &mut Seeds) {
@@ -27,8 +27,7 @@ pub(super) fn add(seeds: &mut Seeds) {
         // The doors are telemetry, settings, authentication; IDs are authentication, telemetry, settings.
         let door = [2, 0, 1][usize::from(service) % 3];
         let open = [op::OPEN, door, 0];
-        let length = u16::try_from(frame.len()).expect("a vector is short").to_le_bytes();
-        let bytes = [&[op::BYTES, 0][..], &length, &frame].concat();
+        let bytes = said(0, &frame);
         let after = [op::WAIT, 0x10, 0x27, op::CALL, 3, 1, 0, 0, 0, 0, 0, op::END, 0, op::LATE, 0xff, 0xff];
         for flags in [0, 1, 2, 12] {
             seeds.add("camera_server", name, [&[flags], &open[..], &bytes, &after].concat());
@@ -48,9 +47,7 @@ pub(super) fn add(seeds: &mut Seeds) {
             let mut bytes = [&[0, 0xff, 0, ty][..], &length.to_be_bytes(), payload].concat();
             bytes.push(bytes.iter().fold(0, |sum, byte| sum ^ byte));
             let to = if n % 2 == 0 { &mut server } else { &mut client };
-            to.extend([op::BYTES, 0]);
-            to.extend(u16::try_from(bytes.len()).expect("a vector is short").to_le_bytes());
-            to.extend(bytes);
+            to.extend(said(0, &bytes));
         }
         seeds.add("camera_server", text(&v, "name"), server);
         seeds.add("camera_client", text(&v, "name"), client);
@@ -132,12 +129,6 @@ fn frame(message: &Message<'_>) -> Vec<u8> {
     let mut out = BytesMut::new();
     message.encode(&mut out).expect("a short message");
     out.to_vec()
-}
-
-/// Said on one of the connections.
-fn said(conn: u8, bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(bytes.len()).expect("a short message").to_le_bytes();
-    [&[op::BYTES, conn][..], &length, bytes].concat()
 }
 
 fn text<'a>(vector: &'a Value, key: &str) -> &'a str {

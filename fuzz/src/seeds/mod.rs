@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::stage::op;
+
 /// Longer ones are left out: the fuzzer works on short inputs.
 const MAX_LEN: usize = 4096;
 
@@ -69,6 +71,12 @@ fn vectors(file: &str) -> Vec<Value> {
     let mut file: Value =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_value(file["vectors"].take()).expect("vectors are a list")
+}
+
+/// Bytes that a connection of a stage says.
+fn said(conn: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("a short message").to_le_bytes();
+    [&[op::BYTES, conn][..], &length, bytes].concat()
 }
 
 /// A name as a file's.

@@ -1,7 +1,6 @@
 use serde_json::Value;
 
-use super::rtsp::{self, bytes};
-use super::{Seeds, vectors};
+use super::{Seeds, rtsp, vectors};
 use crate::stage::op;
 
 pub(super) fn add(seeds: &mut Seeds) {
@@ -56,7 +55,7 @@ fn messages(seeds: &mut Seeds, vector: &Value) {
         "stream" => {
             seeds.add("rtsp_stream", name, [&[3], said].concat());
             let mut told = vec![0, op::OPEN, 0, 0];
-            bytes(&mut told, said);
+            told.extend(super::said(0, said));
             told.extend([op::WAIT, 50, 0]);
             seeds.add("rtsp_server", name, told.clone());
             seeds.add("rtsp_client", name, told);

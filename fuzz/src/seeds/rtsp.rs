@@ -8,7 +8,7 @@ use rtp_rtsp::rtsp::headers::Challenge;
 use rtp_rtsp::server::{Event, Server};
 
 use super::rtp::hex;
-use super::{Seeds, vectors};
+use super::{Seeds, said, vectors};
 use crate::rtp::{call, served};
 use crate::stage::op;
 
@@ -135,7 +135,7 @@ fn publishers(seeds: &mut Seeds) {
             let length = u16::try_from(packet.len()).expect("a short packet");
             if transport.contains("TCP") {
                 let framed = [&[b'$', 0][..], &length.to_be_bytes(), &packet].concat();
-                bytes(&mut talk.told, &framed);
+                talk.told.extend(said(0, &framed));
             } else {
                 // from the port that it named
                 talk.told.extend([op::DATAGRAM, 0, 0x88, 0x13]);
@@ -147,9 +147,7 @@ fn publishers(seeds: &mut Seeds) {
         // a reader, the publisher once more, and its end
         talk.told.extend([op::OPEN, 0, 0]);
         let describe = "DESCRIBE rtsp://h/pub RTSP/1.0\r\nCSeq: 1\r\n\r\n".as_bytes();
-        talk.told.extend([op::BYTES, 1]);
-        talk.told.extend(u16::try_from(describe.len()).expect("short").to_le_bytes());
-        talk.told.extend(describe);
+        talk.told.extend(said(1, describe));
         talk.say("ANNOUNCE", "pub", &described, sdp);
         talk.told.extend([op::CLOSE, 0, op::WAIT, 0xff, 0x7f]);
         seeds.add("rtsp_server", name, talk.told);
@@ -195,36 +193,36 @@ fn clients(seeds: &mut Seeds) {
         ("tcp", 2, TCP),
     ] {
         let mut told = vec![flags, op::OPEN, 0, 0];
-        bytes(&mut told, reply(1, "Public: OPTIONS, DESCRIBE, GET_PARAMETER\r\n").as_bytes());
-        bytes(&mut told, format!("{}{JPEG}", reply(2, &length)).as_bytes());
+        told.extend(said(0, reply(1, "Public: OPTIONS, DESCRIBE, GET_PARAMETER\r\n").as_bytes()));
+        told.extend(said(0, format!("{}{JPEG}", reply(2, &length)).as_bytes()));
         told.extend(ports);
-        bytes(&mut told, reply(3, &format!("Session: abc;timeout=60\r\n{transport}")).as_bytes());
-        bytes(&mut told, reply(4, "Session: abc\r\nRange: npt=now-\r\n").as_bytes());
-        bytes(&mut told, media);
+        told.extend(said(0, reply(3, &format!("Session: abc;timeout=60\r\n{transport}")).as_bytes()));
+        told.extend(said(0, reply(4, "Session: abc\r\nRange: npt=now-\r\n").as_bytes()));
+        told.extend(said(0, media));
         told.extend([op::DATAGRAM, 0, 0x58, 0x1b, 12, 0, 0x80, 0x1a, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]);
         told.extend([op::WAIT, 0xff, 0xff]);
         told.extend(go(1));
         told.extend(go(3));
-        bytes(&mut told, reply(5, "").as_bytes());
+        told.extend(said(0, reply(5, "").as_bytes()));
         seeds.add("rtsp_client", name, told);
     }
     // Publishing: OPTIONS, ANNOUNCE, SETUP, RECORD, pictures, TEARDOWN.
     let mut told = vec![4 | 2, op::OPEN, 0, 0];
     told.extend(go(2));
-    bytes(&mut told, reply(1, "Public: ANNOUNCE, RECORD\r\n").as_bytes());
-    bytes(&mut told, reply(2, "").as_bytes());
-    bytes(&mut told, reply(3, &format!("Session: abc;timeout=60\r\n{TCP}")).as_bytes());
-    bytes(&mut told, reply(4, "Session: abc\r\n").as_bytes());
+    told.extend(said(0, reply(1, "Public: ANNOUNCE, RECORD\r\n").as_bytes()));
+    told.extend(said(0, reply(2, "").as_bytes()));
+    told.extend(said(0, reply(3, &format!("Session: abc;timeout=60\r\n{TCP}")).as_bytes()));
+    told.extend(said(0, reply(4, "Session: abc\r\n").as_bytes()));
     told.extend([op::CALL, 2, 0, 1, 0, 0, 0, 0, op::WAIT, 0xff, 0xff]);
     told.extend(go(3));
-    bytes(&mut told, reply(5, "").as_bytes());
+    told.extend(said(0, reply(5, "").as_bytes()));
     seeds.add("rtsp_client", "publishes", told);
     // The classroom's dialect.
     let mut told = vec![8, op::OPEN, 0, 0];
     told.extend(go(2));
     told.extend(ports);
     for cseq in 1..5 {
-        bytes(&mut told, format!("RTSP/1.0 200 OK\nCSeq: {cseq}\nSession: 123456\n").as_bytes());
+        told.extend(said(0, format!("RTSP/1.0 200 OK\nCSeq: {cseq}\nSession: 123456\n").as_bytes()));
         told.extend([
             op::DATAGRAM,
             0,
@@ -266,8 +264,8 @@ fn clients(seeds: &mut Seeds) {
         for cseq in 1..5 {
             let refused =
                 format!("RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\nWWW-Authenticate: {challenge}\r\n\r\n");
-            bytes(&mut told, refused.as_bytes());
-            bytes(&mut told, reply(cseq, "Public: DESCRIBE\r\n").as_bytes());
+            told.extend(said(0, refused.as_bytes()));
+            told.extend(said(0, reply(cseq, "Public: DESCRIBE\r\n").as_bytes()));
         }
         seeds.add("rtsp_client", &format!("challenge {n}"), told);
     }
@@ -319,7 +317,7 @@ impl Talk {
     }
 
     fn send(&mut self, text: &str) {
-        bytes(&mut self.told, text.as_bytes());
+        self.told.extend(said(0, text.as_bytes()));
         let mut text = bytes::BytesMut::from(text.as_bytes());
         self.server.handle_input(self.now, Peer::Conn(ConnId(1)), Input::Bytes(&mut text));
         self.heed();
@@ -364,11 +362,4 @@ impl Talk {
             }
         }
     }
-}
-
-/// Said on the first connection.
-pub(super) fn bytes(told: &mut Vec<u8>, bytes: &[u8]) {
-    told.extend([op::BYTES, 0]);
-    told.extend(u16::try_from(bytes.len()).expect("a short message").to_le_bytes());
-    told.extend(bytes);
 }

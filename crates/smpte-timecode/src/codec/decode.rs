@@ -113,10 +113,13 @@ impl DecodeError {
     }
 }
 
+/// No message has more members.
+const AT_HAND: usize = 8;
+
 /// A JSON object. As messages have few members, they are looked up among those that came first, and what else a peer
 /// sends is walked over.
 struct Object<'a> {
-    first: [(Cow<'a, str>, Value<'a>); 8],
+    first: [(Cow<'a, str>, Value<'a>); AT_HAND],
     more: Members<'a>,
 }
 
@@ -131,7 +134,7 @@ impl<'a> Object<'a> {
     /// Of anything else it has no members.
     fn of(object: Value<'a>) -> Self {
         let mut more = object.members();
-        let mut first = [const { (Cow::Borrowed(""), Value::Null) }; 8];
+        let mut first = [const { (Cow::Borrowed(""), Value::Null) }; AT_HAND];
         for (place, member) in first.iter_mut().zip(more.by_ref()) {
             *place = member;
         }

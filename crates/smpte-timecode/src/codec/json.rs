@@ -36,7 +36,7 @@ impl<'a> Value<'a> {
     /// Checks that `text` is one JSON value.
     pub(crate) fn parse(text: &'a str) -> Result<Self, DecodeError> {
         let Some(deep) = first_too_deep(text.as_bytes()) else {
-            return check(text).map(|text| Self::of(text.trim_matches(is_space)));
+            return check(text).map(Self::of);
         };
         // What is wrong first in reading order counts.
         match text.get(..deep).map(check) {
@@ -114,7 +114,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Whether `text` is one JSON value, and the place of the first fault if not.
+/// One JSON value without the space around it, or the place of the first fault.
 fn check(text: &str) -> Result<&str, DecodeError> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => Ok(raw.get()),
@@ -199,10 +199,6 @@ fn bracketed_len(text: &[u8]) -> Option<usize> {
 fn inner(text: &str) -> &str {
     let end = text.len().saturating_sub(1);
     text.get(1..end).unwrap_or_default()
-}
-
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// The text of a string that stands in quotes and is known to be JSON. Half a surrogate pair, which Python lets pass
