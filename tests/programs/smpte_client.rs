@@ -1,5 +1,6 @@
 //! `smpte-client` and `smpte-server --chase`, as processes: scripts, feeds, bad input.
 
+use std::net::UdpSocket;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
@@ -114,6 +115,83 @@ fn a_chased_session_drives_ltc_again() {
         let length = pair[1]["start_sample"].as_i64().unwrap() - pair[0]["start_sample"].as_i64().unwrap();
         assert!((1919..=1921).contains(&length), "{pair:?}");
     }
+}
+
+/// MIDI timecode and Art-Net timecode of a session: where it stands at first, its labels while it runs, and the place that it
+/// is set to at last.
+#[test]
+fn a_session_drives_midi_and_art_net_timecode() {
+    let (_server, port) = server(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.mtc");
+    let desk = UdpSocket::bind("127.0.0.1:0").unwrap();
+    desk.set_nonblocking(true).unwrap();
+    let address = desk.local_addr().unwrap().to_string();
+    in_time(|| {
+        let owner = Running::start(
+            "smpte-client",
+            &["--host", "127.0.0.1", "--port", &port, "--json", "--exec", "create 25 01:00:00:00; wait 60"],
+        );
+        let created =
+            std::iter::from_fn(|| owner.line()).find(|line| line.contains("session_created")).unwrap();
+        let created: Value = serde_json::from_str(&created).unwrap();
+        let id = created["session_id"].as_str().unwrap();
+        let script = "wait 0.2; start; wait 1; stop; wait 0.2; reset 10:00:00:00; wait 0.2";
+        let outputs = ["--mtc-out", file.to_str().unwrap(), "--artnet", &address];
+        let output = client(&port, &[&["--join", id, "--exec", script], &outputs[..]].concat());
+        assert!(output.status.success(), "{output:?}");
+
+        let mut packets = Vec::new();
+        let mut packet = [0; 64];
+        while let Ok(length) = desk.recv(&mut packet) {
+            assert_eq!((length, &packet[..14]), (19, &b"Art-Net\0\x00\x97\x00\x0e\0\0"[..]));
+            assert_eq!(packet[18], 1, "25 frames a second");
+            packets.push([packet[17], packet[16], packet[15], packet[14]]);
+        }
+        consecutive(&packets, 1)?;
+
+        let mut bytes = &std::fs::read(&file).unwrap()[..];
+        let (mut set, mut quarters) = (Vec::new(), Vec::new());
+        while let Some(&status) = bytes.first() {
+            let length = if status == 0xf0 { 10 } else { 2 };
+            let (message, rest) = bytes.split_at(length);
+            bytes = rest;
+            match *message {
+                [0xf0, 0x7f, 0x7f, 1, 1, hours, minutes, seconds, frames, 0xf7] => {
+                    assert_eq!(hours >> 5, 1, "25 frames a second");
+                    set.push([hours & 0x1f, minutes, seconds, frames]);
+                }
+                [0xf1, data] => quarters.push(data),
+                _ => panic!("no MIDI timecode: {message:02x?}"),
+            }
+        }
+        // told of where it stands, where it starts, where it was stopped, and where it was set
+        if set.len() != 4 {
+            return Err(format!("{set:?}"));
+        }
+        assert_eq!((set[0], set[3]), ([1, 0, 0, 0], [10, 0, 0, 0]));
+        for (place, data) in quarters.iter().enumerate() {
+            assert_eq!(usize::from(data >> 4), place % 8, "{quarters:02x?}");
+        }
+        let whole = quarters.chunks_exact(8).map(|eight| {
+            let byte = |low: usize| eight[low] & 0xf | (eight[low + 1] & 0xf) << 4;
+            assert_eq!(byte(6) >> 5, 1, "25 frames a second");
+            [byte(6) & 0x1f, byte(4), byte(2), byte(0)]
+        });
+        let labels: Vec<_> = [[1, 0, 0, 0]].into_iter().chain(whole).chain([[10, 0, 0, 0]]).collect();
+        consecutive(&labels, 2)
+    });
+}
+
+/// Labels at 25 frames a second: one at 01:00:00:00, then more of a second of them, `step` frames apart, and one at 10:00:00:00.
+fn consecutive(labels: &[[u8; 4]], step: u32) -> Result<(), String> {
+    let frame =
+        |[h, m, s, f]: [u8; 4]| ((u32::from(h) * 60 + u32::from(m)) * 60 + u32::from(s)) * 25 + u32::from(f);
+    let [first, running @ .., last] = labels else { return Err(format!("{labels:?}")) };
+    assert_eq!((*first, *last), ([1, 0, 0, 0], [10, 0, 0, 0]), "{labels:?}");
+    let begun = running.first().is_some_and(|begin| frame(*begin) - frame(*first) <= 2);
+    let even = running.windows(2).all(|pair| frame(pair[1]) - frame(pair[0]) == step);
+    if begun && even && running.len() >= 20 / step as usize { Ok(()) } else { Err(format!("{labels:?}")) }
 }
 
 #[test]

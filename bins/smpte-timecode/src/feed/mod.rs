@@ -156,12 +156,18 @@ fn frame_nanos(rate: Rate, frames: i128) -> i128 {
 }
 
 impl Session {
-    /// Where the session is now; `None`: in no session, or the server does not tell its clock.
+    /// Where the session is now; `None`: in no session, or it runs and the server does not tell its clock.
     fn place(&self) -> Option<Place> {
         self.driver.call(|client, now| {
-            let running = client.status().session?.running;
-            let moment = client.moment(now)?;
-            Some(Place { timecode: moment.timecode, frame: moment.frame, began: moment.began, running })
+            let session = client.status().session?;
+            if let Some(moment) = client.moment(now) {
+                let (timecode, frame, began) = (moment.timecode, moment.frame, moment.began);
+                return Some(Place { timecode, frame, began, running: session.running });
+            }
+            // Of a session that stands still when it is joined, the label is all that is told, and enough.
+            let rate = session.framerate.parse().ok().filter(|_| !session.running)?;
+            let timecode = Timecode::parse(&session.label, rate).ok()?;
+            Some(Place { timecode, frame: timecode.frame().into(), began: now, running: false })
         })
     }
 
