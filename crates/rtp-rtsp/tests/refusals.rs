@@ -10,6 +10,8 @@ use bytes::BytesMut;
 use machine::{ConnId, Input, Instant, Machine, Opened, Output, Peer, Service, SocketId, Transport};
 use rtp_rtsp::auth::Credentials;
 use rtp_rtsp::config::{Publish, ServerConfig};
+use rtp_rtsp::media::{Codec, Packetizer};
+use rtp_rtsp::rtp::Outgoing;
 use rtp_rtsp::sdp::Media;
 use rtp_rtsp::server::{Clip, Event, FileRefusal, MemoryClip, RTSP, RTSPS, Server, UdpPorts};
 
@@ -111,6 +113,15 @@ impl Talk {
             self.server.handle_timeout(self.now);
         }
         self.now = end;
+        self.said(conn)
+    }
+
+    /// A picture of the live mount of one track.
+    fn frame(&mut self, conn: ConnId) -> Said {
+        let mut packetizer = Packetizer::new(Codec::Jpeg, Outgoing::new(26, 1, 1, 1200));
+        let packets = packetizer.packetize(&common::jpeg(300, 1), 0).unwrap();
+        let cam = self.server.mounts().find(|mount| &*mount.path == "cam").unwrap().id;
+        self.server.push(self.now, cam, 0, &packets, None).unwrap();
         self.said(conn)
     }
 
@@ -239,6 +250,34 @@ fn a_publisher_that_reads_itself_and_announces_something_else() {
     let said = talk.say(conn, &announce("pub", "application/sdp", &other));
     // a BYE, and no reply
     assert!(said.closed && said.text.starts_with('$') && !said.text.contains("RTSP/"), "{:?}", said.text);
+}
+
+/// Nothing is sent to a connection between its end being said and its being gone.
+#[test]
+fn what_a_connection_plays_ends_with_it() {
+    let mut talk = Talk::new(|_| {});
+    let conn = talk.open(RTSP);
+    let session = talk.set_up(conn);
+    let play = request("PLAY", "cam", &format!("Session: {session}\r\n"));
+    assert_eq!(talk.say(conn, &play).text, "", "it waits for a frame");
+    assert_eq!(talk.frame(conn).status(), 200);
+    assert!(talk.frame(conn).text.starts_with('$'));
+    let said = talk.say(conn, "\x01\x02\x03\r\n\r\n");
+    assert_eq!((said.status(), said.closed, talk.server.sessions()), (400, true, 0));
+    assert_eq!(talk.frame(conn).text, "");
+}
+
+/// A session over UDP of which nothing is heard ends; its connection goes on as long as it has another.
+#[test]
+fn a_silent_session_leaves_its_connection_to_another() {
+    let mut talk = Talk::new(|_| {});
+    let conn = talk.open(RTSP);
+    talk.set_up(conn);
+    assert_eq!(talk.say(conn, &setup("cam", "RTP/AVP;unicast;client_port=5000-5001")).status(), 200);
+    assert_eq!(talk.server.sessions(), 2);
+    let said = talk.wait(conn, Duration::from_secs(300));
+    assert_eq!((said.text.as_str(), said.closed, talk.server.sessions()), ("", false, 1));
+    assert_eq!(talk.say(conn, &request("OPTIONS", "cam", "")).status(), 200);
 }
 
 #[test]

@@ -56,19 +56,19 @@ impl Server {
         let reply = reply.header("Server", &self.config.name).finish();
         self.send(conn, reply);
         if verdict == Verdict::Wrong {
-            self.refused(conn);
+            self.refused(now, conn);
         }
         false
     }
 
     /// Counts a wrong answer; ends the connection after a few.
-    pub(super) fn refused(&mut self, conn: ConnId) {
+    pub(super) fn refused(&mut self, now: Instant, conn: ConnId) {
         let Some(c) = self.conns.get_mut(&conn) else { return };
         c.failures = c.failures.saturating_add(1);
         let (remote, enough) = (c.remote, c.failures >= MAX_FAILURES);
         self.event(Event::Unauthorized { remote });
         if enough {
-            self.close(conn);
+            self.close(now, conn);
         }
     }
 

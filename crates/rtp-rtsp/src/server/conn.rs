@@ -128,7 +128,7 @@ impl Server {
                             StatusCode::TOO_LARGE
                         }
                     };
-                    self.give_up(conn, status);
+                    self.give_up(now, conn, status);
                 }
             }
         }
@@ -152,9 +152,8 @@ impl Server {
             self.timers.remove(&(at, Timer::LabIdle(conn)));
             self.lab_idle(now, conn);
         }
-        // A client that shuts its side down has nothing more to ask; what it plays ends with it.
-        self.end_sessions_of(now, conn);
-        self.close(conn);
+        // A client that shuts its side down has nothing more to ask.
+        self.close(now, conn);
     }
 
     pub(super) fn closed(&mut self, now: Instant, conn: ConnId) {
@@ -170,10 +169,10 @@ impl Server {
     }
 
     /// Ends a connection whose stream cannot be followed, with the reason.
-    pub(super) fn give_up(&mut self, conn: ConnId, status: StatusCode) {
+    pub(super) fn give_up(&mut self, now: Instant, conn: ConnId, status: StatusCode) {
         let reply = Writer::response(status, None).header("Server", &self.config.name).finish();
         self.send(conn, reply);
-        self.close(conn);
+        self.close(now, conn);
     }
 
     /// Brings an item to who answers it, or lets it wait behind one that waits.
@@ -183,7 +182,7 @@ impl Server {
             Item::Interleaved { channel, data } => self.interleaved(now, conn, channel, data),
             item if c.waits => {
                 if c.queue.len() >= MAX_WAITING {
-                    self.give_up(conn, StatusCode::SERVICE_UNAVAILABLE);
+                    self.give_up(now, conn, StatusCode::SERVICE_UNAVAILABLE);
                     return;
                 }
                 c.queue.push_back(item);
@@ -198,13 +197,17 @@ impl Server {
             c.waits = false;
         }
         loop {
-            let next = self.conns.get_mut(&conn).filter(|c| !c.waits && !c.closing);
+            let next = self.conns.get_mut(&conn).filter(|c| !c.waits);
             let Some(item) = next.and_then(|c| c.queue.pop_front()) else { return };
             self.answer(now, conn, item);
         }
     }
 
+    /// Does what is asked, unless the connection's end has been said meanwhile.
     pub(super) fn answer(&mut self, now: Instant, conn: ConnId, item: Item) {
+        if self.conns.get(&conn).is_none_or(|c| c.closing) {
+            return;
+        }
         match item {
             Item::Request(request) => self.request(now, conn, request),
             Item::Lab(request) => self.lab_request(now, conn, request),

@@ -289,12 +289,7 @@ impl Server {
         let Some(mount) = self.mounts.get(&id) else { return };
         let path = mount.path.clone();
         for (key, conn) in self.sessions_of(id) {
-            self.say_bye(key);
-            self.end_session(now, key);
-            let others = self.conns.get(&conn).is_some_and(|c| !c.sessions.is_empty());
-            if !others {
-                self.close(conn);
-            }
+            self.let_go(now, key, conn);
         }
         if let Some(mount) = self.mounts.remove(&id) {
             self.paths.remove(&path);
@@ -318,11 +313,12 @@ impl Server {
         self.out.push_back(Output::Send { to, data: Payload::Bytes(data), keep: Keep::Always });
     }
 
-    /// Ends a connection after what was said to it.
-    fn close(&mut self, conn: ConnId) {
+    /// Ends a connection after what was said to it; what it plays or publishes ends with it.
+    fn close(&mut self, now: Instant, conn: ConnId) {
         if let Some(c) = self.conns.get_mut(&conn)
             && !core::mem::replace(&mut c.closing, true)
         {
+            self.end_sessions_of(now, conn);
             self.out.push_back(Output::Close { conn, how: Closing::AfterFlush });
         }
     }

@@ -188,7 +188,7 @@ impl Server {
         let Some(other) = self.sessions.get(&before).map(|s| s.conn) else { return };
         self.end_session(now, before);
         if other != conn {
-            self.close(other);
+            self.close(now, other);
         }
     }
 

@@ -155,6 +155,15 @@ impl Server {
         }
     }
 
+    /// Ends a session of which the other side knows nothing yet, and its connection if that has no other.
+    pub(super) fn let_go(&mut self, now: Instant, key: SessionKey, conn: ConnId) {
+        self.say_bye(key);
+        self.end_session(now, key);
+        if self.conns.get(&conn).is_some_and(|c| c.sessions.is_empty()) {
+            self.close(now, conn);
+        }
+    }
+
     /// Takes a session from those that get frames.
     pub(super) fn stop_playing(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };

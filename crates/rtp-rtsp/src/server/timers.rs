@@ -51,7 +51,7 @@ impl Server {
         let Some(c) = self.conns.get(&conn).filter(|c| !c.closing) else { return };
         let patience = self.config.head_timeout;
         if c.partial_since.is_some_and(|since| now.saturating_since(since) >= patience) {
-            self.give_up(conn, StatusCode::REQUEST_TIMEOUT);
+            self.give_up(now, conn, StatusCode::REQUEST_TIMEOUT);
             return;
         }
         if c.request.is_some() && now.saturating_since(c.last_item) >= patience {
@@ -60,7 +60,7 @@ impl Server {
         let Some(c) = self.conns.get(&conn) else { return };
         let idle = now.saturating_since(c.last_item) >= self.config.session_timeout;
         if c.sessions.is_empty() && idle {
-            self.close(conn);
+            self.close(now, conn);
             return;
         }
         if let Some(c) = self.conns.get_mut(&conn) {
@@ -76,9 +76,7 @@ impl Server {
         let silent = session.needs_signs() && now.saturating_since(session.last_seen) >= timeout;
         if silent {
             let conn = session.conn;
-            self.say_bye(key);
-            self.end_session(now, key);
-            self.close(conn);
+            self.let_go(now, key, conn);
             return;
         }
         let next = if session.needs_signs() { session.last_seen + timeout } else { now + timeout };
