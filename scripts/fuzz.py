@@ -88,9 +88,10 @@ def run(target, wanted, account):
     for folder in corpus, found:
         folder.mkdir(parents=True, exist_ok=True)
     seeds = ROOT / "fuzz/seeds" / target
-    # The fuzzer counts time on the wall, of which a busy machine gives it a part.
+    # The fuzzer counts time on the wall, of which a busy machine gives it a part. Each time it begins by reading what it
+    # has collected, which takes a while.
     while (left := wanted - entry["seconds"]) >= 1:
-        bounds = [f"-max_total_time={min(left, 30):.0f}", f"-timeout={SLOW}", f"-rss_limit_mb={LARGE}"]
+        bounds = [f"-max_total_time={min(left, 150):.0f}", f"-timeout={SLOW}", f"-rss_limit_mb={LARGE}"]
         code, seconds, said = measure([program, *bounds, f"-artifact_prefix={found}/", corpus, seeds])
         entry = account.add(target, seconds, int((re.findall(r"^#(\d+)", said, re.MULTILINE) or ["0"])[-1]))
         findings = [each for each in found.iterdir() if is_finding(program, each)]
