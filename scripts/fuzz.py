@@ -2,10 +2,11 @@
 """Runs the fuzz targets: each for so many seconds of processor time, one to a core. Needs cargo-fuzz.
 
     scripts/fuzz.py [--seconds 300] [--jobs CORES] [TARGET...]
+    scripts/fuzz.py --page
 
 What was found lies in target/fuzz/found/TARGET; the exit code is 1 then. target/fuzz/account.json says how long each
 target has run as it is now: a run that was ended goes on where it was, and a target whose program has changed begins
-again, with the inputs that it had collected.
+again, with the inputs that it had collected. --page writes that account to docs/fuzzing.md.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FUZZ = ROOT / "target/fuzz"
 ACCOUNT = FUZZ / "account.json"
+PAGE = ROOT / "docs/fuzzing.md"
 # Inputs that take so many seconds, and programs that grow to so many MiB, are findings.
 SLOW = 10
 LARGE = 1024
@@ -34,6 +36,7 @@ def main():
     arguments = argparse.ArgumentParser(description="Runs the fuzz targets, each for so many seconds of processor time.")
     arguments.add_argument("--seconds", type=float, default=300.0, help="processor time for each target (%(default)s)")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at a time (%(default)s)")
+    arguments.add_argument("--page", action="store_true", help="write docs/fuzzing.md instead")
     arguments.add_argument("targets", nargs="*", metavar="TARGET", help="all, if none is named")
     arguments = arguments.parse_args()
     known = re.findall(r'^path = "fuzz_targets/(\w+)\.rs"$', (ROOT / "fuzz/Cargo.toml").read_text(), re.MULTILINE)
@@ -41,6 +44,9 @@ def main():
         if target not in known:
             sys.exit(f"no target '{target}': {', '.join(known)}")
 
+    if arguments.page:
+        PAGE.write_text(page(known, Account()))
+        return
     build = ["cargo", "fuzz", "build", "--sanitizer", "none", "--features", "libfuzzer", "--target-dir", FUZZ]
     # as quick to build as it can be, with every check
     profile = {"LTO": "off", "CODEGEN_UNITS": "16", "DEBUG": "line-tables-only", "OVERFLOW_CHECKS": "true"}
@@ -78,6 +84,20 @@ class Account:
             new.write_text(json.dumps(self.runs, indent=1, sort_keys=True) + "\n")
             new.replace(ACCOUNT)
             return dict(entry)
+
+
+def page(targets, account):
+    """The account as a table; it begins with what the page says before its table."""
+    head, _, _ = PAGE.read_text().partition("| Target")
+    lines = ["| Target | Processor time | Inputs | Seeds | Kept from findings |", "|---|---|---|---|---|"]
+    for target in sorted(targets):
+        (program,) = FUZZ.glob(f"*/release/{target}")
+        run = account.runs.get(target, {"program": None, "seconds": 0.0, "inputs": 0})
+        earlier = "" if run["program"] == fingerprint(program) else " *"
+        seeds = [each.name for each in (ROOT / "fuzz/seeds" / target).iterdir()]
+        kept = sum(name.startswith("found-") for name in seeds)
+        lines.append(f"| `{target}` | {run['seconds']:.0f} s{earlier} | {run['inputs']} | {len(seeds)} | {kept or ''} |")
+    return head + "\n".join(lines) + "\n"
 
 
 def run(target, wanted, account):

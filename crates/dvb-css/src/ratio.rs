@@ -24,6 +24,11 @@ pub struct Ratio {
     den: i128,
 }
 
+/// Digits of a decimal number that is read, and places of one that is written.
+const DIGITS: u32 = 30;
+/// What is read is less than this, and a multiple of one over this.
+const BOUND: i128 = 10_i128.pow(DIGITS);
+
 /// Text that is not a decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a decimal number of at most 30 digits")]
@@ -117,6 +122,18 @@ impl Ratio {
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         if other > self { other } else { self }
+    }
+
+    /// Places of it as a decimal number.
+    const fn places(self) -> usize {
+        let twos = self.den.trailing_zeros();
+        let (mut rest, mut fives) = (self.den >> twos, 0);
+        while rest % 5 == 0 {
+            rest /= 5;
+            fives += 1;
+        }
+        let places = if twos > fives { twos } else { fives };
+        if rest == 1 && places <= DIGITS { places as usize } else { 18 }
     }
 
     /// Half the precision, so that products fit again.
@@ -277,7 +294,8 @@ impl Ord for Ratio {
 impl FromStr for Ratio {
     type Err = NotDecimal;
 
-    /// Reads a decimal number as JSON writes it: `-12`, `0.5`, `1e-3`, with at most 30 digits.
+    /// Reads a decimal number as JSON writes it: `-12`, `0.5`, `1e-3`, with at most 30 digits from the first that is not
+    /// 0. What is beyond 30 places is rounded away.
     fn from_str(text: &str) -> Result<Self, NotDecimal> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| NotDecimal)?),
@@ -288,13 +306,12 @@ impl FromStr for Ratio {
             None => (false, mantissa),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let ends_in_point = digits.ends_with('.');
-        if whole.is_empty() || ends_in_point || whole.len() + fraction.len() > 30 {
+        if whole.is_empty() || digits.ends_with('.') {
             return Err(NotDecimal);
         }
         let mut num: i128 = 0;
         for digit in whole.bytes().chain(fraction.bytes()) {
-            if !digit.is_ascii_digit() {
+            if !digit.is_ascii_digit() || num >= BOUND / 10 {
                 return Err(NotDecimal);
             }
             num = num * 10 + i128::from(digit - b'0');
@@ -304,9 +321,13 @@ impl FromStr for Ratio {
         let power = 10_i128.checked_pow(scale.unsigned_abs());
         let value = match (power, scale >= 0) {
             _ if num == 0 => Self::ZERO,
-            (Some(power), true) => num.checked_mul(power).map(Self::from).ok_or(NotDecimal)?,
-            (Some(power), false) => Self::new(num, power),
-            // below 10^-38 nothing is told from nothing
+            (Some(power), true) => {
+                num.checked_mul(power).filter(|n| *n < BOUND).map(Self::from).ok_or(NotDecimal)?
+            }
+            (Some(power), false) => match power / BOUND {
+                0 => Self::new(num, power),
+                beyond => Self::new(Self::new(num, beyond).round(), BOUND),
+            },
             (None, false) => Self::ZERO,
             (None, true) => return Err(NotDecimal),
         };
@@ -315,10 +336,10 @@ impl FromStr for Ratio {
 }
 
 impl fmt::Display for Ratio {
-    /// As a decimal number: exactly, or to 18 places where it does not end. A precision rounds to so many places,
-    /// halves away from zero.
+    /// As a decimal number: exactly, or to 18 places where it does not end within 30. A precision rounds to so many
+    /// places, at most 30, halves away from zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = f.precision().unwrap_or(18).min(30);
+        let places = f.precision().unwrap_or_else(|| self.places()).min(DIGITS as usize);
         let negative = self.num < 0;
         let num = self.num.unsigned_abs();
         let mut den = self.den.unsigned_abs();
@@ -329,7 +350,7 @@ impl fmt::Display for Ratio {
             den >>= 4;
             rest = (rest >> 4).min(den - 1);
         }
-        let mut digits = [0_u8; 30];
+        let mut digits = [0_u8; DIGITS as usize];
         for digit in digits.iter_mut().take(places) {
             let ten = rest * 10;
             *digit = u8::try_from((ten / den).min(9)).unwrap_or(9);
@@ -395,13 +416,37 @@ mod tests {
 
     #[test]
     fn decimals_are_read_and_written_exactly() {
-        for text in ["0", "1", "-1", "0.5", "1299.95", "-699.95", "0.000001", "123456789012345678901234.5"] {
+        for text in [
+            "0",
+            "1",
+            "-1",
+            "0.5",
+            "1299.95",
+            "-699.95",
+            "0.000001",
+            "123456789012345678901234.5",
+            "1.56119999999999999999",
+            "0.999999001811111898604",
+            "0.000000000000000000000000000001",
+            "999999999999999999999999999999",
+        ] {
             assert_eq!(text.parse::<Ratio>().unwrap().to_string(), text);
         }
-        for (text, same) in [("1e3", "1000"), ("1.50", "1.5"), ("-2.5E-3", "-0.0025"), ("0e99", "0")] {
+        for (text, same) in [
+            ("1e3", "1000"),
+            ("1.50", "1.5"),
+            ("-2.5E-3", "-0.0025"),
+            ("0e99", "0"),
+            ("1e-99", "0"),
+            ("-4e-31", "0"),
+            ("15e-31", "0.000000000000000000000000000002"),
+            ("123456789e-38", "0.000000000000000000000000000001"),
+        ] {
             assert_eq!(text.parse::<Ratio>().unwrap().to_string(), same);
         }
-        for bad in ["", "-", ".", "1.", "+1", "1e", "0x1", "1 ", "1e99", "1234567890123456789012345678901"] {
+        for bad in
+            ["", "-", ".", "1.", "+1", "1e", "0x1", "1 ", "1e30", "1e99", "1234567890123456789012345678901"]
+        {
             assert_eq!(bad.parse::<Ratio>(), Err(NotDecimal), "{bad}");
         }
         assert_eq!(Ratio::new(1, 3).to_string(), "0.333333333333333333");
