@@ -47,11 +47,13 @@ impl Reply {
         }
         let status = optional_status(&object);
         let known = status.as_ref().map(|s| s.normalised().into_owned());
-        let file = object.has_value("fileName") || object.has_value("fileId");
+        let named = || ["fileName", "fileId"].into_iter().any(|key| lenient(object.text(key)).is_some());
+        // By what can be read of it, so that it is of the same kind when it is passed on.
+        let has_file = lenient(object.size("fileSize")).is_some() && named();
         match known {
             Some(s) if s.is_error() => error(&object).map(Self::Error),
             Some(DeviceStatus::RecordingStopped) => stopped(&object).map(Self::Stopped),
-            _ if file && object.has_value("fileSize") => stopped(&object).map(Self::Stopped),
+            _ if has_file => stopped(&object).map(Self::Stopped),
             Some(s) if !s.is_success() && object.has_value("message") => error(&object).map(Self::Error),
             _ => status_response(&object).map(Self::Status),
         }
