@@ -88,7 +88,7 @@ class Account:
 
 def page(targets, account):
     """The account as a table; it begins with what the page says before its table."""
-    head, _, _ = PAGE.read_text().partition("| Target")
+    head, _, _ = PAGE.read_text().rpartition("| Target")
     lines = ["| Target | Processor time | Inputs | Seeds | Kept from findings |", "|---|---|---|---|---|"]
     for target in sorted(targets):
         (program,) = FUZZ.glob(f"*/release/{target}")
