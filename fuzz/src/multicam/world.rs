@@ -17,16 +17,11 @@ use crate::input::Input;
 
 /// What happens to a machine; each is one byte modulo [`COUNT`](op::COUNT), and what it needs after it.
 pub(crate) mod op {
+    // what any stage has
+    pub(crate) use crate::stage::op::{BYTES, CLOSE, END, WAIT};
+
     /// A connection.
     pub(crate) const OPEN: u8 = 0;
-    /// `connection, length (2), bytes`: bytes of a stream.
-    pub(crate) const BYTES: u8 = 1;
-    /// `connection`: the end of what the peer sends.
-    pub(crate) const END: u8 = 2;
-    /// `connection`: gone.
-    pub(crate) const CLOSE: u8 = 3;
-    /// `milliseconds (2)`: time passes, woken at each deadline.
-    pub(crate) const WAIT: u8 = 4;
     /// `what, bytes (2)`: a local call.
     pub(crate) const CALL: u8 = 5;
     /// `length, bytes`: a datagram of the time server.

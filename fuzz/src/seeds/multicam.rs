@@ -518,16 +518,11 @@ fn add_command(seeds: &mut Seeds, name: &str, text: &str) {
     }
     let length = u32::try_from(text.len()).expect("a vector is short").to_be_bytes();
     let framed = [&length[..], text.as_bytes()].concat();
-    seeds.add("multicam_device", name, [&[3, op::OPEN][..], &said_bytes(&framed), &after].concat());
+    seeds.add("multicam_device", name, [&[3, op::OPEN][..], &super::said(0, &framed), &after].concat());
 }
 
 fn said(text: &str) -> Vec<u8> {
-    said_bytes(text.as_bytes())
-}
-
-fn said_bytes(bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(bytes.len()).expect("a vector is short").to_le_bytes();
-    [&[op::BYTES, 0][..], &length, bytes].concat()
+    super::said(0, text.as_bytes())
 }
 
 fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
